@@ -1,0 +1,1 @@
+"""gonerd.annotation_guidelines: guidelines and label schemes (data)."""

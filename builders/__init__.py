@@ -1,0 +1,1 @@
+"""gonerd.builders: the datasets builder."""

@@ -1,0 +1,1 @@
+"""From Documents to gold: suggest, import passes, agreement, adjudicate."""

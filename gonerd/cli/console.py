@@ -1,0 +1,54 @@
+"""What the command line shows: lines, tables and progress. The library itself never prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from gonerd.records import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console: results go to standard output, progress and errors to standard error."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print one plain line; square brackets in it are text, not markup."""
+    console().print(text, markup=False)
+
+
+def table(headers: list[str], rows: list[list[str]], *, title: str | None = None) -> None:
+    """Print a table; cells that look like numbers are aligned to the right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=title, title_justify="left", header_style="bold")
+    for column, header in enumerate(headers):
+        numeric = bool(rows) and all(row[column][:1].isdigit() or row[column] in ("", "-") for row in rows)
+        drawn.add_column(header, justify="right" if numeric else "left")
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    console().print(drawn)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """Show a progress bar while the block runs; give the function that moves it on."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+
+        def report(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield report

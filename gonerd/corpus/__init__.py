@@ -1,0 +1,1 @@
+"""From raw web sources to Documents: crawl, extract, filter, deduplicate."""

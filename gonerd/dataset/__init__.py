@@ -1,0 +1,1 @@
+"""From gold to a dataset: build, split, describe, load."""

@@ -1,0 +1,63 @@
+"""One clear line for everything that goes wrong: what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+# The package behind an import, and the extra that brings it.
+EXTRAS = {
+    "bs4": "corpus",
+    "lxml": "corpus",
+    "protego": "corpus",
+    "py3langid": "corpus",
+    "requests": "corpus",
+    "trafilatura": "corpus",
+    "warcio": "corpus",
+    "spacy": "annotation",
+    "jinja2": "dataset",
+    "matplotlib": "dataset",
+    "pyarrow": "dataset",
+    "accelerate": "models",
+    "psutil": "models",
+    "safetensors": "models",
+    "tokenizers": "models",
+    "torch": "models",
+    "transformers": "models",
+}
+
+
+class GonerdError(Exception):
+    """Bad input or a state the user can mend.
+
+    The command line prints it as one line and exits with 2; nothing has been lost when it is raised.
+
+    Args:
+        what: what was wrong.
+        where: file, line, id or setting that it was found in.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, what: str, *, where: object = None, remedy: str | None = None) -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        place = f"{where}: " if where is not None else ""
+        super().__init__(f"{place}{what}" + (f". {remedy}" if remedy else ""))
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], *, where: object = None) -> GonerdError:
+    """Return the error for a name that is not among `known`, with the nearest one that is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    return GonerdError(f"unknown {kind} {name!r}", where=where, remedy=f"{hint}Known: {', '.join(names) or 'none'}")
+
+
+def missing_extra(error: ModuleNotFoundError) -> GonerdError | None:
+    """Return the error that names the extra to install, or None if the module belongs to no extra."""
+    extra = EXTRAS.get((error.name or "").partition(".")[0])
+    if extra is None:
+        return None
+    return GonerdError(
+        f"this command needs the module {error.name!r}",
+        remedy=f"""Install it with: python -m pip install "gonerd[{extra}]" """.strip(),
+    )

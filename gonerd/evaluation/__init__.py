@@ -1,0 +1,1 @@
+"""Predicting whole documents, and the result that states what was measured."""

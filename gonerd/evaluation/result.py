@@ -1,0 +1,168 @@
+"""The result: one JSON file that names everything that could change it.
+
+Written by the evaluation, read by the board and its verifier; the schema is checked wherever a result comes in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gonerd.errors import GonerdError
+from gonerd.scoring import Counts, Scores
+from gonerd.store import read_json, write_json
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TypeScore(_Part):
+    """Scores and counts of one entity type, or of all together."""
+
+    precision: Share
+    recall: Share
+    f1: Share
+    correct: Count
+    predicted: Count
+    gold: Count
+
+    @classmethod
+    def of(cls, counts: Counts) -> TypeScore:
+        """Return the scores of some counts."""
+        return cls(
+            precision=counts.precision,
+            recall=counts.recall,
+            f1=counts.f1,
+            correct=counts.correct,
+            predicted=counts.predicted,
+            gold=counts.gold,
+        )
+
+
+class Reading(_Part):
+    """Scores under one reading of malformed tags."""
+
+    micro: TypeScore
+    macro_f1: Share
+    by_type: dict[str, TypeScore]
+
+    @classmethod
+    def of(cls, scores: Scores) -> Reading:
+        """Return the scores as the result states them."""
+        by_type = {label: TypeScore.of(counts) for label, counts in scores.by_type.items()}
+        return cls(micro=TypeScore.of(scores.micro), macro_f1=scores.macro_f1, by_type=by_type)
+
+
+class DataPart(_Part):
+    """What was scored on."""
+
+    name: str  # as the file name carries it
+    split: str
+    scheme: str
+    documents: Count
+    words: Count
+    inputs: Sha256  # fingerprint over ids and tokens
+    gold: Sha256  # fingerprint over ids, tokens and tags
+
+
+class ModelPart(_Part):
+    """What was scored."""
+
+    name: str  # organisation/name on the Hub, or a folder's name
+    revision: str  # commit, or the hash of the weights
+    backend: Literal["transformers", "predictions"]
+    architecture: str | None = None
+    attention: str | None = None
+    layers: int | None = None
+    parameters: int | None = None
+    reach_tokens: int | None = None  # longest input, in sub-tokens
+    teacher: str | None = None  # name of the teacher, if this is a student
+
+
+class CoveragePart(_Part):
+    """That nothing was cut off."""
+
+    gold_words: Count
+    predicted_words: Count
+    lost_words: Count  # words that the tokenizer turned into nothing; they count as O
+    windowed_documents: Count  # documents longer than the reach
+
+
+class SpeedPart(_Part):
+    """How long it took here: no more than an indication; `gonerd cost` measures cost."""
+
+    seconds: Annotated[float, Field(ge=0.0)]
+    words_per_second: Annotated[float, Field(ge=0.0)]
+    tokens_per_second: Annotated[float, Field(ge=0.0)] | None = None  # sub-tokens
+    peak_memory_mib: Annotated[float, Field(ge=0.0)] | None = None
+    hardware: str
+
+
+class Result(_Part):
+    """One model on one split."""
+
+    schema_version: Literal[1] = 1
+    gonerd_version: str
+    created_at: str
+    data: DataPart
+    model: ModelPart
+    settings: dict[str, str | int | float | bool | None]  # windows, precision, decoder, seed: what can move F1
+    libraries: dict[str, str]
+    strict: Reading  # the headline is strict.micro.f1
+    lenient: Reading
+    by_source: dict[str, TypeScore]  # strict, micro
+    coverage: CoveragePart
+    speed: SpeedPart
+
+    @property
+    def key(self) -> str:
+        """A short hash of everything that can move F1."""
+        content = [self.data.inputs, self.data.gold, self.model.name, self.model.revision, self.settings]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def path(self) -> Path:
+        """Where the result belongs under `results/`."""
+        revision = file_name(self.model.revision)[:12]
+        return (
+            Path(file_name(self.model.name))
+            / revision
+            / f"{file_name(self.data.name)}-{self.data.split}-{self.key}.json"
+        )
+
+
+def file_name(name: str) -> str:
+    """Return a name as part of a path: `organisation/model` becomes `organisation__model`, nothing can climb out."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("/", "__")).lstrip(".") or "_"
+
+
+def write_result(result: Result, folder: Path) -> Path:
+    """Write a result where it belongs under `folder` and return its path."""
+    path = folder / result.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, result.model_dump(mode="json"))
+    return path
+
+
+def read_result(path: Path) -> Result:
+    """Return the result in a file.
+
+    Raises:
+        GonerdError: the file is missing, is not JSON, or breaks the schema; the first field at fault is named.
+    """
+    try:
+        return Result.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise GonerdError(f"not a result: field {field!r}: {first['msg']}", where=path) from error

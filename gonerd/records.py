@@ -1,0 +1,230 @@
+"""What travels between the rooms. Every record is frozen; a bad one cannot be made."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+def sha256_of(text: str) -> str:
+    """Return the hexadecimal SHA-256 of `text` in UTF-8."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def normalize_text(text: str) -> str:
+    r"""Return `text` in the one form that offsets refer to for ever: Unicode NFC with `\n` line ends."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+class Reason(StrEnum):
+    """Why something was dropped: the closed set. A new reason is a new line here."""
+
+    ROBOTS = "robots"  # the host's robots.txt disallows the URL
+    HTTP_STATUS = "http_status"  # the server answered with anything but 200
+    FETCH_ERROR = "fetch_error"  # no answer: connection, TLS, time-out, redirect loop
+    MEDIA_TYPE = "media_type"  # the body is not HTML
+    TOO_LARGE = "too_large"  # the body is over the size limit
+    OFF_SITE = "off_site"  # the URL, or where it redirects to, is outside the source's hosts
+    PAGE_LIMIT = "page_limit"  # the crawl's page limit was reached first
+    DUPLICATE_BODY = "duplicate_body"  # another URL gave the same bytes
+    EMPTY = "empty"  # no main text was found
+    TOO_SHORT = "too_short"  # fewer words than the minimum
+    TOO_LONG = "too_long"  # more words than the maximum
+    LANGUAGE = "language"  # not in the wanted language
+    NAVIGATION = "navigation"  # a page of links, not of prose
+    NEAR_DUPLICATE = "near_duplicate"  # another document of the same cluster was kept
+    LICENSE = "license"  # the licence forbids what the build does
+    REMOVED = "removed"  # listed in removed.toml
+    TEXT_CHANGED = "text_changed"  # annotations refer to another text
+    NO_ANNOTATION = "no_annotation"  # a document without gold
+    UNPLACED = "unplaced"  # a span could not be found again in the text
+    SPLIT_CONFLICT = "split_conflict"  # a near-duplicate of documents in two splits
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One fetched resource; its body lies in a WARC file."""
+
+    url: str
+    final_url: str
+    source: str
+    fetched_at: str  # ISO 8601, UTC
+    status: int
+    media_type: str
+    body_sha256: str
+    warc_file: str
+    warc_offset: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    r"""A text that never changes: NFC, `\n`, at least one character, named by its SHA-256."""
+
+    id: str
+    text: str
+    source: str
+    url: str | None = None
+    license: str | None = None
+    title: str | None = None
+    published: str | None = None  # ISO 8601 date
+    language: str | None = None  # ISO 639-1
+    text_sha256: str = ""  # computed when left empty
+    extractor: str | None = None  # name and version
+
+    def __post_init__(self) -> None:
+        if not self.id or not self.text:
+            raise ValueError(f"document {self.id!r}: id and text must not be empty")
+        if "\r" in self.text or not unicodedata.is_normalized("NFC", self.text):
+            raise ValueError(f"document {self.id!r}: text must be NFC with \\n line ends (records.normalize_text)")
+        computed = sha256_of(self.text)
+        if not self.text_sha256:
+            object.__setattr__(self, "text_sha256", computed)
+        elif self.text_sha256 != computed:
+            raise ValueError(f"document {self.id!r}: text_sha256 does not match the text")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A labelled stretch of text: half-open, in Unicode code points."""
+
+    start: int
+    end: int
+    label: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"span [{self.start}, {self.end}) is empty or negative")
+
+
+def check_flat(spans: Iterable[Span], *, owner: str) -> None:
+    """Raise ValueError unless `spans` are in order and do not overlap."""
+    end = 0
+    for span in spans:
+        if span.start < end:
+            raise ValueError(f"{owner}: span [{span.start}, {span.end}) overlaps the one before it or is out of order")
+        end = span.end
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One annotator's complete pass over one document: suggestion, human, gold or model prediction alike."""
+
+    document_id: str
+    text_sha256: str
+    annotator: str
+    scheme: str
+    spans: tuple[Span, ...]  # flat, in order
+
+    def __post_init__(self) -> None:
+        check_flat(self.spans, owner=f"annotation of {self.document_id!r} by {self.annotator!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Something that goes no further, and why."""
+
+    id: str
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A whole document as a row of the dataset. Tokens never depend on annotations."""
+
+    id: str
+    text: str
+    tokens: tuple[str, ...]
+    token_starts: tuple[int, ...]  # code points of text
+    ner_tags: tuple[str, ...]  # IOB2, one a token
+    entities: tuple[Span, ...]  # the exact spans, in code points of text
+    sentence_starts: tuple[int, ...] | None  # token indexes
+    source: str
+    url: str | None
+    license: str | None
+    title: str | None
+    published: str | None
+    annotators: tuple[str, ...]
+    text_sha256: str
+    split: str
+
+    def __post_init__(self) -> None:
+        if not len(self.tokens) == len(self.token_starts) == len(self.ner_tags):
+            raise ValueError(f"example {self.id!r}: tokens, token_starts and ner_tags differ in length")
+        for token, start in zip(self.tokens, self.token_starts, strict=True):
+            if self.text[start : start + len(token)] != token:
+                raise ValueError(f"example {self.id!r}: token {token!r} is not at code point {start}")
+        check_flat(self.entities, owner=f"example {self.id!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One system's answer for one document: tags on the gold tokens, or spans in code points."""
+
+    id: str
+    ner_tags: tuple[str, ...] | None = None
+    spans: tuple[Span, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.ner_tags is None) == (self.spans is None):
+            raise ValueError(f"prediction {self.id!r} must have either ner_tags or spans")
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a score was computed on: `inputs` over ids and tokens, `gold` over ids, tokens and tags."""
+
+    inputs: str
+    gold: str | None  # None where the labels are hidden
+
+
+def fingerprint(rows: Iterable[tuple[str, Iterable[str], Iterable[str] | None]]) -> Fingerprint:
+    """Return the fingerprint of `(id, tokens, tags)` rows; it does not depend on their order."""
+    inputs, gold, hidden = [], [], False
+    for document_id, tokens, tags in rows:
+        line = "\x1f".join([document_id, *tokens])
+        inputs.append(sha256_of(line))
+        hidden = hidden or tags is None
+        gold.append(sha256_of("\x1e".join([line, *(tags or ())])))
+    return Fingerprint(sha256_of("\n".join(sorted(inputs))), None if hidden else sha256_of("\n".join(sorted(gold))))
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One file of a stage folder."""
+
+    name: str
+    sha256: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a stage did, written last: present means complete. Stages chain by the hashes of their shards."""
+
+    stage: str
+    key: str  # hash of stage, version, configuration and inputs
+    version: str
+    config: dict[str, object]
+    inputs: tuple[str, ...]  # sha256, in order
+    outputs: tuple[Shard, ...]
+    read: int
+    written: int
+    dropped: dict[str, int] = field(default_factory=dict)  # by reason
+    started_at: str = ""
+    finished_at: str = ""
+
+
+Progress = Callable[[int, "int | None"], None]
+"""How a stage reports: records done, and how many there are if that is known."""
+
+
+def silent(done: int, total: int | None) -> None:
+    """Report nothing: the default of every stage, since the library never prints."""
+
+
+Predict = Callable[[Iterable[Document]], Iterable[Annotation]]
+"""How a room that needs a model is given one."""

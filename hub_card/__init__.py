@@ -1,0 +1,1 @@
+"""gonerd.hub_card: card templates (data)."""
