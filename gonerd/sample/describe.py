@@ -1,0 +1,62 @@
+"""What the quickstart says about its dataset and models, and how it trains them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gonerd.dataset.config import BuildConfig
+    from gonerd.leaderboard.submission import Submission
+    from gonerd.training.config import FinetuneConfig
+    from gonerd.training.distill import DistillConfig
+
+ANNOTATORS = (
+    "The site's articles were annotated twice, independently, by a large language model working from the one-page quick "
+    "card; the differences were settled one by one by a third pass of such a model. Agreement here shows that the tools "
+    "work, not how reliably people annotate. The generated documents carry the gold that they were generated with."
+)
+
+
+def dataset_config() -> BuildConfig:
+    """Return how the quickstart's dataset is built and described."""
+    from gonerd.dataset.config import BuildConfig
+
+    return BuildConfig(
+        name="gonerd-quickstart",
+        summary="A fictional county newspaper's articles and generated documents, with named entities. Made to try "
+        "gonerd offline, not to train anything for use.",
+        annotators=ANNOTATORS,
+        annotations_creators="machine-generated",
+        language_creators="machine-generated",
+    )
+
+
+def finetune_config(seed: int) -> FinetuneConfig:
+    """Return how the teacher is trained: from nothing, on two cores, in a minute or two."""
+    from gonerd.training.config import FinetuneConfig
+
+    return FinetuneConfig(epochs=3, learning_rate=2e-3, evaluations=3, seed=seed)
+
+
+def distill_config(seed: int) -> DistillConfig:
+    """Return how the student is taught."""
+    from gonerd.training.distill import DistillConfig
+
+    return DistillConfig(epochs=2, learning_rate=1e-3, evaluations=2, seed=seed)
+
+
+def submission(name: str) -> Submission:
+    """Return what the quickstart's models say about themselves on the board."""
+    from gonerd.leaderboard.submission import Submission
+
+    return Submission(
+        name=f"Quickstart {name}",
+        organisation="gonerd",
+        contact="the quickstart on this machine",
+        license="CC0-1.0",
+        open_weights=True,
+        teacher="Quickstart teacher" if name == "student" else None,
+        distillation="soft labels, gold labels, hidden states" if name == "student" else None,
+        training_data="gonerd-quickstart, train split",
+        test_documents_seen=False,
+    )
