@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class Reason(StrEnum):
     FETCH_ERROR = "fetch_error"  # no answer: connection, TLS, time-out, redirect loop
     MEDIA_TYPE = "media_type"  # the body is not HTML
     TOO_LARGE = "too_large"  # the body is over the size limit
+    NOT_ARTICLE = "not_article"  # the source's patterns say that the URL is no article
     OFF_SITE = "off_site"  # the URL, or where it redirects to, is outside the source's hosts
     PAGE_LIMIT = "page_limit"  # the crawl's page limit was reached first
     DUPLICATE_BODY = "duplicate_body"  # another URL gave the same bytes
@@ -41,6 +43,7 @@ class Reason(StrEnum):
     TEXT_CHANGED = "text_changed"  # annotations refer to another text
     NO_ANNOTATION = "no_annotation"  # a document without gold
     UNPLACED = "unplaced"  # a span could not be found again in the text
+    UNKNOWN_DOCUMENT = "unknown_document"  # annotations of a document that is not there
     SPLIT_CONFLICT = "split_conflict"  # a near-duplicate of documents in two splits
 
 
@@ -154,10 +157,16 @@ class Example:
     def __post_init__(self) -> None:
         if not len(self.tokens) == len(self.token_starts) == len(self.ner_tags):
             raise ValueError(f"example {self.id!r}: tokens, token_starts and ner_tags differ in length")
+        end = 0
         for token, start in zip(self.tokens, self.token_starts, strict=True):
-            if self.text[start : start + len(token)] != token:
+            if not token or self.text[start : start + len(token)] != token:
                 raise ValueError(f"example {self.id!r}: token {token!r} is not at code point {start}")
+            if start < end:
+                raise ValueError(f"example {self.id!r}: token {token!r} at {start} overlaps the one before it")
+            end = start + len(token)
         check_flat(self.entities, owner=f"example {self.id!r}")
+        if self.entities and self.entities[-1].end > len(self.text):
+            raise ValueError(f"example {self.id!r}: an entity ends after the text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +194,10 @@ def fingerprint(rows: Iterable[tuple[str, Iterable[str], Iterable[str] | None]])
     """Return the fingerprint of `(id, tokens, tags)` rows; it does not depend on their order."""
     inputs, gold, hidden = [], [], False
     for document_id, tokens, tags in rows:
-        line = "\x1f".join([document_id, *tokens])
-        inputs.append(sha256_of(line))
+        line = [document_id, *tokens]
+        inputs.append(sha256_of(json.dumps(line)))
         hidden = hidden or tags is None
-        gold.append(sha256_of("\x1e".join([line, *(tags or ())])))
+        gold.append(sha256_of(json.dumps([line, list(tags or ())])))
     return Fingerprint(sha256_of("\n".join(sorted(inputs))), None if hidden else sha256_of("\n".join(sorted(gold))))
 
 

@@ -1,0 +1,166 @@
+"""`gonerd corpus`: from web pages to documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from gonerd.cli.console import progress_bar, say, table
+from gonerd.corpus.extract import ExtractConfig
+from gonerd.corpus.fetch import CrawlConfig
+from gonerd.corpus.filters import FilterConfig
+from gonerd.records import Manifest
+from gonerd.similarity import SimilarityConfig
+
+app = App(name="corpus", help="Turn raw web sources into documents: crawl, extract, deduplicate.")
+
+Crawl = Annotated[CrawlConfig, Parameter(name="*")]
+Extract = Annotated[ExtractConfig, Parameter(name="*")]
+Filter = Annotated[FilterConfig, Parameter(name="*")]
+Similarity = Annotated[SimilarityConfig, Parameter(name="*")]
+_CRAWL, _EXTRACT, _FILTER, _SIMILARITY = CrawlConfig(), ExtractConfig(), FilterConfig(), SimilarityConfig()
+
+
+@app.command
+def sources() -> None:
+    """List the sources that come with the package.
+
+    Example: gonerd corpus sources
+    """
+    from gonerd.corpus.sources import load_source, source_names
+
+    rows = []
+    for name in source_names():
+        source = load_source(name)
+        rows.append([name, source.license, source.language, source.discovery.kind, source.verified, source.license_url])
+    table(["name", "license", "language", "discovery", "verified", "license stated at"], rows)
+
+
+@app.command
+def crawl(source: str, *, out: Path, config: Crawl = _CRAWL) -> None:
+    """Fetch the articles of a source into a WARC file, politely; an interrupted crawl goes on where it stopped.
+
+    Example: gonerd corpus crawl govuk --out warc --max-pages 200 --contact you@example.org
+
+    Parameters
+    ----------
+    source:
+        Name of a source (gonerd corpus sources), or path of a source file (.toml).
+    out:
+        Folder to write: crawl-00000.warc.gz, page records, what was dropped and why.
+    config:
+        Limits and manners.
+    """
+    from gonerd.corpus.crawl import crawl as run_crawl
+    from gonerd.corpus.sources import load_source
+
+    with progress_bar("crawl") as progress:
+        manifest = run_crawl(load_source(source), out, config=config, progress=progress)
+    report(manifest, out)
+
+
+@app.command
+def extract(
+    *inputs: Path,
+    out: Path,
+    source: str | None = None,
+    workers: int = 1,
+    config: Extract = _EXTRACT,
+    filters: Filter = _FILTER,
+) -> None:
+    """Extract the main text of pages as documents, and drop what the filters refuse, each with its reason.
+
+    Example: gonerd corpus extract warc --out extracted --source govuk
+
+    Parameters
+    ----------
+    inputs:
+        Folders of crawls, WARC files of any tool, HTML files, or folders of either.
+    out:
+        Folder to write; each line of its shards is a document.
+    source:
+        Name or file of the source of the pages: it gives selectors, licence and the beginning of the ids.
+    workers:
+        Processes that share the work; the output is the same with any number.
+    config:
+        How the main text is found.
+    filters:
+        What a text must be like to be kept.
+    """
+    from gonerd.corpus.run import ExtractSettings
+    from gonerd.corpus.run import extract as run_extract
+    from gonerd.corpus.sources import load_source
+
+    loaded = load_source(source) if source else None
+    settings = ExtractSettings(source=loaded, extract=config, filters=filters)
+    with progress_bar("extract") as progress:
+        manifest = run_extract(inputs, out, settings=settings, workers=workers, progress=progress)
+    report(manifest, out)
+
+
+@app.command
+def dedup(folder: Path, *, out: Path, config: Similarity = _SIMILARITY) -> None:
+    """Keep one document of each cluster of near-duplicates: the earliest, then the longest, then by id.
+
+    Example: gonerd corpus dedup extracted --out documents
+
+    Parameters
+    ----------
+    folder:
+        Folder of documents, as extract writes it.
+    out:
+        Folder to write: the documents that stay, and clusters.jsonl.
+    config:
+        How alike near-duplicates are.
+    """
+    from gonerd.corpus.dedup import dedup as run_dedup
+
+    with progress_bar("dedup") as progress:
+        manifest = run_dedup(folder, out, config=config, progress=progress)
+    report(manifest, out)
+
+
+@app.command
+def run(
+    source: str,
+    *,
+    out: Path,
+    workers: int = 1,
+    crawling: Crawl = _CRAWL,
+    filters: Filter = _FILTER,
+) -> None:
+    """Crawl, extract and deduplicate a source, with the default extraction; a stage that is done is only looked up.
+
+    Example: gonerd corpus run govuk --out corpus --max-pages 200
+
+    Parameters
+    ----------
+    source:
+        Name of a source (gonerd corpus sources), or path of a source file (.toml).
+    out:
+        Folder to write: warc, extracted and documents in it.
+    workers:
+        Processes that share the extraction.
+    crawling:
+        Limits and manners of the crawl.
+    filters:
+        What a text must be like to be kept.
+    """
+    from gonerd.corpus.run import CorpusConfig
+    from gonerd.corpus.run import run as run_all
+    from gonerd.corpus.sources import load_source
+
+    with progress_bar("corpus") as progress:
+        config = CorpusConfig(crawl=crawling, filters=filters)
+        manifests = run_all(load_source(source), out, config=config, workers=workers, progress=progress)
+    for name, manifest in manifests.items():
+        report(manifest, out / name)
+
+
+def report(manifest: Manifest, out: Path) -> None:
+    """Print the one line of a stage: how many read, kept, dropped by reason, and where."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
+    dropped = f"{sum(manifest.dropped.values())} dropped" + (f" ({reasons})" if reasons else "")
+    say(f"{manifest.stage}: {manifest.read} read, {manifest.written} kept, {dropped} -> {out}")

@@ -1,0 +1,145 @@
+"""WARC files (ISO 28500): what was sent and received, written as it was and read whoever wrote it."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gonerd import __version__
+from gonerd.corpus.html import not_html
+from gonerd.errors import GonerdError
+from gonerd.records import Dropped, Page, Reason
+
+Headers = list[tuple[str, str]]
+# Records that are about responses; they hold no page of their own.
+_BESIDE = ("warcinfo", "request", "metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """One HTML body as it came, unpacked, and what its header said of it."""
+
+    url: str
+    body: bytes
+    content_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and the answer to it."""
+
+    url: str
+    request_line: str
+    request_headers: Headers
+    status_line: str
+    headers: Headers
+    payload: bytes  # as it came, still packed where the server packed it
+
+
+class ArchiveWriter:
+    """Appends exchanges to an open WARC file, one gzip member a record."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        from warcio.warcwriter import WARCWriter
+
+        self._stream = stream
+        self._writer: Any = WARCWriter(stream, gzip=True)
+
+    def describe(self, name: str) -> None:
+        """Write the record that says what made the file."""
+        info = {"software": f"gonerd/{__version__}", "format": "WARC File Format 1.0"}
+        self._writer.write_record(self._writer.create_warcinfo_record(name, info))
+
+    def write(self, exchange: Exchange) -> int:
+        """Write the response and the request of an exchange; return the offset of the response (bytes)."""
+        offset = self._stream.tell()
+        response = self._record(exchange.url, "response", exchange.payload, _response_head(exchange))
+        request = self._record(exchange.url, "request", b"", _request_head(exchange))
+        self._writer.write_request_response_pair(request, response)
+        return offset
+
+    def _record(self, url: str, kind: str, payload: bytes, head: Any) -> Any:
+        return self._writer.create_warc_record(url, kind, payload=io.BytesIO(payload), http_headers=head)
+
+
+def _response_head(exchange: Exchange) -> Any:
+    """Return the HTTP head to keep. The payload is no longer chunked, so that header gets another name."""
+    from warcio.statusandheaders import StatusAndHeaders
+
+    kept = [
+        ("X-Archive-Orig-Transfer-Encoding" if name.lower() == "transfer-encoding" else name, value)
+        for name, value in exchange.headers
+    ]
+    return StatusAndHeaders(exchange.status_line, kept, protocol="HTTP/1.1")
+
+
+def _request_head(exchange: Exchange) -> Any:
+    from warcio.statusandheaders import StatusAndHeaders
+
+    return StatusAndHeaders(exchange.request_line, exchange.request_headers, is_http_request=True)
+
+
+def read_archive(path: Path, *, max_bytes: int) -> Iterator[RawPage | Dropped]:
+    """Yield the HTML responses of a WARC file, of gonerd's or any other tool's making, plain or gzip.
+
+    Every other record that could hold a page is yielded as dropped.
+
+    Raises:
+        GonerdError: it is not a WARC file, or it is broken.
+    """
+    from warcio.archiveiterator import ArchiveIterator
+    from warcio.exceptions import ArchiveLoadFailed
+
+    try:
+        with path.open("rb") as stream:
+            for record in ArchiveIterator(stream):
+                if record.rec_type not in _BESIDE:
+                    yield _page(record, max_bytes=max_bytes)
+    except (ArchiveLoadFailed, zlib.error, EOFError) as error:
+        message = " ".join(str(error).split())
+        raise GonerdError(f"not a WARC file, or a broken one ({message})", where=path) from error
+
+
+def read_pages(pages: Iterable[Page], folder: Path, *, max_bytes: int) -> Iterator[RawPage | Dropped]:
+    """Yield the bodies of pages, which lie in WARC files of `folder`."""
+    from warcio.archiveiterator import ArchiveIterator
+    from warcio.exceptions import ArchiveLoadFailed
+
+    for page in pages:
+        path = folder / page.warc_file
+        if path.parent != folder or not path.is_file():
+            raise GonerdError(f"no such WARC file: {page.warc_file!r}", where=folder)
+        try:
+            with path.open("rb") as stream:
+                stream.seek(page.warc_offset)
+                raw = _page(next(iter(ArchiveIterator(stream))), max_bytes=max_bytes)
+        except (ArchiveLoadFailed, zlib.error, EOFError, StopIteration) as error:
+            raise GonerdError(f"no record at byte {page.warc_offset}", where=path) from error
+        if isinstance(raw, RawPage) and sha256(raw.body).hexdigest() != page.body_sha256:
+            raise GonerdError(f"the record at byte {page.warc_offset} is not {page.url}", where=path)
+        yield RawPage(page.url, raw.body, raw.content_type) if isinstance(raw, RawPage) else raw
+
+
+def _page(record: Any, *, max_bytes: int) -> RawPage | Dropped:
+    """Return the page that a record holds, or why it holds none."""
+    url = record.rec_headers.get_header("WARC-Target-URI") or "record without a URL"
+    url = url.strip("<>")  # some writers of WARC 1.0 bracket it
+    if record.rec_type == "revisit":
+        return Dropped(url, Reason.DUPLICATE_BODY, "a revisit record")
+    if record.rec_type != "response" or record.http_headers is None:
+        return Dropped(url, Reason.MEDIA_TYPE, f"a {record.rec_type} record")
+    status = record.http_headers.get_statuscode()
+    if status != "200":
+        return Dropped(url, Reason.HTTP_STATUS, status or "none")
+    body = record.content_stream().read(max_bytes + 1)
+    if len(body) > max_bytes:
+        return Dropped(url, Reason.TOO_LARGE, f"over {max_bytes} bytes")
+    content_type = record.http_headers.get_header("Content-Type")
+    if other := not_html(content_type, body):
+        return Dropped(url, Reason.MEDIA_TYPE, other)
+    return RawPage(url, body, content_type)
