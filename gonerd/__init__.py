@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gonerd.dataset.register import register
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 _checkout = Path(__file__).resolve().parent.parent
 if (_checkout / "builders" / "__init__.py").is_file():
     __path__.append(str(_checkout))
+
+register()
 
 
 def __getattr__(name: str) -> Any:

@@ -9,10 +9,12 @@ from collections.abc import Iterable
 EXTRAS = {
     "bs4": "corpus",
     "lxml": "corpus",
+    "lxml_html_clean": "corpus",
     "protego": "corpus",
     "py3langid": "corpus",
     "requests": "corpus",
     "trafilatura": "corpus",
+    "urllib3": "corpus",
     "warcio": "corpus",
     "spacy": "annotation",
     "jinja2": "dataset",

@@ -117,8 +117,8 @@ def spans_from_tags(tags: Sequence[str], *, reading: Reading = "strict") -> list
 def token_spans(token_starts: Sequence[int], tokens: Sequence[str], spans: Iterable[Span]) -> list[Span]:
     """Return character `spans` as spans over token indexes, widened to whole tokens.
 
-    A span that covers no token at all, or meets a token that an earlier span has taken, is left out: the caller
-    compares lengths, or asks `unaligned`.
+    A span that covers no token at all, or meets a token that an earlier span has taken, is left out; a caller that must
+    know compares lengths.
     """
     ends = [start + len(token) for start, token in zip(token_starts, tokens, strict=True)]
     found: list[Span] = []
@@ -145,7 +145,8 @@ def entity_table(
 
     Args:
         tag_ids: (tokens,) integers of a scheme's tags.
-        document_starts: (documents,) index of each document's first token; entities end where documents do.
+        document_starts: (documents,) index of each document's first token; entities end where documents do. An empty
+            document starts where the next one does, or at the end.
         reading: how malformed tags are read.
 
     Returns:
@@ -156,13 +157,25 @@ def entity_table(
     tags = np.asarray(tag_ids)
     if tags.size == 0:
         return np.empty((0, 3), dtype=np.int64)
-    label = (tags + 1) >> 1  # 0 for O, i + 1 for B- and I- of label i
-    continues = (tags > 0) & ((tags & 1) == 0)
-    continues[1:] &= label[1:] == label[:-1]
+    inside = tags > 0
+    odd = (tags & 1).astype(np.bool_)
+    continues = inside & ~odd  # an I- after B- or I- of the same label; B- is odd, and the I- of its label one more
+    continues[1:] &= (tags[1:] == tags[:-1]) | ((tags[1:] - 1 == tags[:-1]) & odd[:-1])
     continues[0] = False
-    starts = np.asarray(document_starts)
+    starts = np.asarray(document_starts, dtype=np.int64)
     continues[starts[starts < tags.size]] = False
-    breaks = np.append(np.flatnonzero(~continues), tags.size)
-    first, after = breaks[:-1], breaks[1:]
-    begins = (tags[first] & 1 == 1) if reading == "strict" else (tags[first] > 0)
-    return np.stack([first[begins], after[begins], label[first[begins]].astype(np.int64) - 1], axis=1)
+    first = np.flatnonzero(inside & odd if reading == "strict" else inside & ~continues)
+    after = _ends(first, continues)
+    return np.stack([first, after, (tags[first].astype(np.int64) - 1) >> 1], axis=1)
+
+
+def _ends(first: NDArray[np.int64], continues: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the index after the last token of each entity: only the ends of continued runs are ever listed."""
+    import numpy as np
+
+    padded = np.append(continues, False)
+    run_ends = np.flatnonzero(padded[:-1] & ~padded[1:]) + 1
+    after = first + 1
+    long = padded[after]
+    after[long] = run_ends[np.searchsorted(run_ends, after[long], side="right")]
+    return after

@@ -4,6 +4,10 @@ An entity is right when its first token, last token and type are. `strict` reads
 nothing is no entity) and is the benchmark's headline; `lenient` reads them as conlleval does. They equal seqeval with
 `mode="strict", scheme=IOB2` and seqeval's default; seqeval silently falls back to the lenient reading when only one of
 the two arguments is given.
+
+Every entity of the strict reading is one of the lenient reading too, so all counts, and recall against well-formed
+gold, are at least as high in the lenient one. Precision and F1 may go either way: a stray `I-` may be right or wrong.
+On well-formed tags the readings agree.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonerd.errors import unknown_name
 from gonerd.labels import LabelScheme, Reading, entity_table
 from gonerd.records import Span
 
@@ -93,19 +98,19 @@ def score_tag_ids(
 
 
 def score_tables(gold: NDArray[np.int64], predicted: NDArray[np.int64], *, scheme: LabelScheme) -> Scores:
-    """Score two tables of entities as `labels.entity_table` makes them, each without repeated rows."""
+    """Score two tables of entities as `labels.entity_table` makes them: by first token, which no two rows share."""
     import numpy as np
 
-    _, gold_rows, predicted_rows = np.intersect1d(gold[:, 0], predicted[:, 0], assume_unique=True, return_indices=True)
-    same = (gold[gold_rows, 1:] == predicted[predicted_rows, 1:]).all(axis=1)
-    count = len(scheme.labels)
-    correct = np.bincount(gold[gold_rows[same], 2], minlength=count)
-    return Scores(
-        {
-            name: Counts(int(correct[i]), int((predicted[:, 2] == i).sum()), int((gold[:, 2] == i).sum()))
-            for i, name in enumerate(scheme.names)
-        }
-    )
+    right = np.zeros(len(predicted), dtype=np.bool_)
+    if len(gold):
+        # The place of a first token after gold's last is the last row, which it then differs from.
+        places = np.searchsorted(np.ascontiguousarray(gold[:-1, 0]), predicted[:, 0])
+        right[:] = True
+        for column in range(3):
+            right &= gold[places, column] == predicted[:, column]
+    sides = (predicted[right, 2], predicted[:, 2], gold[:, 2])
+    correct, found, wanted = (np.bincount(side, minlength=len(scheme.labels)).tolist() for side in sides)
+    return Scores({name: Counts(correct[i], found[i], wanted[i]) for i, name in enumerate(scheme.names)})
 
 
 def score_tags(
@@ -127,8 +132,12 @@ def score_tags(
     if lengths != [len(tags) for tags in predicted]:
         raise ValueError("gold and predicted tags differ in documents or in tokens of a document")
     starts = np.cumsum([0, *lengths])[:-1]
+    size = np.min_scalar_type(-len(scheme.tags))
     flat = [
-        np.array([tag for tags in side for tag in scheme.tag_ids(tags)], dtype=np.int8) for side in (gold, predicted)
+        np.array(
+            [tag for n, tags in enumerate(side) for tag in scheme.tag_ids(tags, where=f"document {n}")], dtype=size
+        )
+        for side in (gold, predicted)
     ]
     return score_tag_ids(flat[0], flat[1], starts, scheme=scheme, reading=reading)
 
@@ -136,11 +145,19 @@ def score_tags(
 def score_spans(
     gold: Mapping[str, Iterable[Span]], predicted: Mapping[str, Iterable[Span]], *, labels: Iterable[str]
 ) -> Scores:
-    """Score exact character spans by document id; a document that one side lacks counts as empty there."""
+    """Score exact character spans by document id; a document that one side lacks counts as empty there.
+
+    A span given twice counts once.
+
+    Raises:
+        GonerdError: a span's label is not among `labels`.
+    """
     by_type: dict[str, list[int]] = {label: [0, 0, 0] for label in labels}
     for document_id in gold.keys() | predicted.keys():
         gold_spans, predicted_spans = set(gold.get(document_id, ())), set(predicted.get(document_id, ()))
         for place, spans in enumerate((gold_spans & predicted_spans, predicted_spans, gold_spans)):
             for span in spans:
+                if span.label not in by_type:
+                    raise unknown_name("label", span.label, by_type, where=f"document {document_id!r}")
                 by_type[span.label][place] += 1
     return Scores({label: Counts(*counts) for label, counts in by_type.items()})

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WORD = re.compile(r"\w+")
+_CHUNK = 512  # shingles hashed at a time, so that the table stays in the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +68,12 @@ def signature(text: str, config: SimilarityConfig) -> NDArray[np.uint64]:
     size = config.bands * config.rows
     if shingles.size == 0:
         return np.zeros(size, dtype=np.uint64)
-    seeds = _mix(np.arange(size, dtype=np.uint64))
-    return np.array([_mix(shingles ^ seed).min() for seed in seeds], dtype=np.uint64)
+    factors = _mix(np.arange(size, dtype=np.uint64)) | np.uint64(1)  # odd: each is a permutation of 64-bit integers
+    minima = [
+        (shingles[first : first + _CHUNK, None] * factors).min(axis=0) for first in range(0, shingles.size, _CHUNK)
+    ]
+    found: NDArray[np.uint64] = np.min(minima, axis=0)
+    return found
 
 
 def clusters(signatures: Mapping[str, NDArray[np.uint64]], config: SimilarityConfig) -> list[list[str]]:
@@ -95,8 +100,16 @@ def clusters(signatures: Mapping[str, NDArray[np.uint64]], config: SimilarityCon
 
 
 def _candidates(signatures: Mapping[str, NDArray[np.uint64]], config: SimilarityConfig) -> Iterable[tuple[str, str]]:
-    """Yield the pairs that agree in a whole band; the empty text is like no other."""
-    names = sorted(name for name, values in signatures.items() if values.any())
+    """Yield the pairs that agree in a whole band; the empty text is like no other.
+
+    Of texts with the same signature only the first meets the others, since what holds for one holds for all.
+    """
+    same: dict[bytes, list[str]] = {}
+    for name in sorted(name for name, values in signatures.items() if values.any()):
+        same.setdefault(signatures[name].tobytes(), []).append(name)
+    for first, *others in same.values():
+        yield from ((first, other) for other in others)
+    names = [group[0] for group in same.values()]
     for band in range(config.bands):
         part = slice(band * config.rows, (band + 1) * config.rows)
         buckets: dict[bytes, list[str]] = {}

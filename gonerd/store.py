@@ -7,7 +7,9 @@ A stage is a plain function from records to records or `Dropped`; everything abo
 - Work goes on in a hidden folder beside it, named by the key: the hash of stage, version, configuration and inputs. A
   killed run leaves its finished shards there and the next run with the same key takes them up; a changed setting or
   input has another key, hence another folder, so that nothing is ever mixed.
-- At the end one rename puts the new folder in place.
+- At the end one rename puts the new folder in place. A run that dies between moving the old one away and this rename
+  is taken up by the next.
+- One process at a time writes an output; the lock ends with the process that holds it.
 """
 
 from __future__ import annotations
@@ -19,34 +21,62 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gonerd import __version__
 from gonerd.errors import GonerdError
+from gonerd.files import MANIFEST, bring_back, put_in_place, read_json, sha256_file, write_atomic, write_json
 from gonerd.formats import jsonl
+from gonerd.processes import Lock, locked, map_parallel
 from gonerd.records import Dropped, Manifest, Progress, Shard, silent
 
-MANIFEST = "manifest.json"
 DROPPED = "dropped.jsonl"
 
 Record = TypeVar("Record")
 
-
-def sha256_file(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+__all__ = [  # the files module is the store's own: everybody else comes through here
+    "DROPPED",
+    "MANIFEST",
+    "Run",
+    "Stage",
+    "canonical",
+    "is_current",
+    "read_json",
+    "read_manifest",
+    "read_records",
+    "refuse_foreign",
+    "replacing",
+    "run_stage",
+    "sha256_file",
+    "shards",
+    "utc_now",
+    "write_atomic",
+    "write_json",
+    "write_stage",
+]
 
 
 def canonical(config: object) -> dict[str, Any]:
-    """Return a configuration (a dataclass or a mapping) as plain JSON values, for manifests and keys."""
+    """Return a configuration (a dataclass or a mapping) as plain JSON values, for manifests and keys.
+
+    Raises:
+        TypeError: a value, such as a function, has no text that is the same in every process.
+    """
     plain: Any = asdict(config) if is_dataclass(config) and not isinstance(config, type) else config
-    return dict(json.loads(json.dumps(plain, sort_keys=True, default=str)))
+    return dict(json.loads(json.dumps(plain, sort_keys=True, default=_plain)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    text = str(value)
+    if " at 0x" in text:
+        raise TypeError(f"a configuration cannot hold {type(value).__name__}: its text differs between processes")
+    return text
 
 
 def utc_now() -> str:
@@ -86,36 +116,6 @@ class Run:
         )
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
-    partial = path.with_name(f".{path.name}.partial")
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    with partial.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, atomically."""
-    write_atomic(path, json.dumps(jsonl.to_json(value), indent=2, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Return the value of a JSON file.
-
-    Raises:
-        GonerdError: there is no such file, or it is not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise GonerdError("no such file", where=path) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise GonerdError(f"not a JSON file ({error})", where=path) from error
-
-
 def read_manifest(folder: Path) -> Manifest:
     """Return the manifest of a complete stage folder.
 
@@ -137,8 +137,19 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def is_current(folder: Path, run: Run) -> bool:
-    """Tell whether `folder` holds this very run, finished."""
-    return (folder / MANIFEST).is_file() and read_manifest(folder).key == run.key
+    """Tell whether `folder` holds this very run, finished, with all of its shards."""
+    manifest = _own_manifest(folder)
+    if manifest is None or manifest.key != run.key:
+        return False
+    return all((folder / shard.name).exists() for shard in manifest.outputs)
+
+
+def _own_manifest(folder: Path) -> Manifest | None:
+    """Return the folder's manifest, or None if it has none or one that gonerd did not write."""
+    try:
+        return read_manifest(folder)
+    except GonerdError:
+        return None
 
 
 def shards(folder: Path) -> list[Path]:
@@ -159,26 +170,35 @@ def replacing(out: Path, run: Run) -> Iterator[Path]:
     For a stage that writes files of its own (a crawl, a dataset, a model): it must write its manifest into the folder.
 
     Raises:
-        GonerdError: `out` holds something that gonerd did not write.
+        GonerdError: `out` holds something that gonerd did not write, or another process is writing it.
     """
-    refuse_foreign(out, run.stage)
-    work = out.with_name(f".{out.name}.{run.key[:12]}.partial")
-    work.mkdir(parents=True, exist_ok=True)
-    yield work
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    work.rename(out)
-    for leftover in [old, *out.parent.glob(f".{out.name}.*.partial")]:
-        shutil.rmtree(leftover, ignore_errors=True)
+    with _work_folder(out, run) as (work, _):
+        yield work
+
+
+@contextlib.contextmanager
+def _work_folder(out: Path, run: Run) -> Iterator[tuple[Path, Lock]]:
+    out = out.resolve()  # the folder itself, so that renames stay beside it
+    if Path.cwd().is_relative_to(out):
+        raise GonerdError("the output cannot be the folder you are in", where=out, remedy="Name a new folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with locked(out.with_name(f".{out.name}.lock"), owner=out) as lock:
+        bring_back(out)
+        refuse_foreign(out, run.stage)
+        work = out.with_name(f".{out.name}.{run.key[:12]}.partial")
+        work.mkdir(exist_ok=True)
+        yield work, lock
+        if not (work / MANIFEST).is_file():
+            raise RuntimeError(f"the stage {run.stage!r} wrote no manifest")
+        put_in_place(work, out)
 
 
 def refuse_foreign(out: Path, stage: str) -> None:
     """Raise unless `out` is free, empty, or was written by the same stage: nothing else is ever replaced."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
-    if not out.is_dir() or not (out / MANIFEST).is_file() or read_manifest(out).stage != stage:
+    manifest = _own_manifest(out)
+    if manifest is None or manifest.stage != stage:
         raise GonerdError(
             f"the output is in the way of something that `{stage}` did not write",
             where=out,
@@ -199,6 +219,24 @@ class Stage:
     work: Callable[[Iterable[Any]], Iterable[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One input shard and where its output goes."""
+
+    name: str
+    path: Path
+    sha256: str  # of the input
+    work: Path
+
+    @property
+    def report(self) -> Path:
+        return self.work / "reports" / f"{self.name}.json"
+
+    @property
+    def dropped(self) -> Path:
+        return self.work / "reports" / f"{self.name}.dropped.jsonl"
+
+
 def run_stage(
     stage: Stage, inputs: Sequence[Path], out: Path, *, workers: int = 1, progress: Progress = silent
 ) -> Manifest:
@@ -207,7 +245,8 @@ def run_stage(
     With `workers` above 1 the shards are shared out over processes; the output is the same byte for byte.
 
     Raises:
-        GonerdError: an input is missing, or `out` holds something else.
+        GonerdError: an input is missing or changes meanwhile, `out` holds something else or is being written, or a
+            worker died.
     """
     for path in inputs:
         if not path.is_file():
@@ -215,41 +254,37 @@ def run_stage(
     run = Run(stage.name, stage.config, tuple(sha256_file(path) for path in inputs))
     if is_current(out, run):
         return read_manifest(out)
-    with replacing(out, run) as work:
+    with _work_folder(out, run) as (work, lock):
         if not (work / MANIFEST).is_file():
-            names = [f"{number:05d}" for number in range(len(inputs))]
-            _run_shards(stage, list(zip(names, inputs, strict=True)), work, workers=workers, progress=progress)
-            write_json(work / MANIFEST, _collect(run, names, work))
-        shutil.rmtree(work / "reports", ignore_errors=True)
+            jobs = [_Job(f"{n:05d}", path, run.inputs[n], work) for n, path in enumerate(inputs)]
+            _run_jobs(stage, jobs, workers=workers, lock=lock, progress=progress)
+            write_json(work / MANIFEST, _collect(run, jobs, work))
+        if (work / "reports").exists():
+            shutil.rmtree(work / "reports")
     return read_manifest(out)
 
 
-def _run_shards(stage: Stage, jobs: list[tuple[str, Path]], work: Path, *, workers: int, progress: Progress) -> None:
-    (work / "reports").mkdir(exist_ok=True)
-    left = [job for job in jobs if not (work / "reports" / f"{job[0]}.json").is_file()]
+def _run_jobs(stage: Stage, jobs: list[_Job], *, workers: int, lock: Lock, progress: Progress) -> None:
+    """Run the jobs that an earlier run has not finished."""
+    for job in jobs[:1]:
+        job.report.parent.mkdir(exist_ok=True)
+    left = [job for job in jobs if not job.report.is_file()]
     done = len(jobs) - len(left)
     progress(done, len(jobs))
-    if workers == 1:
-        for name, path in left:
-            _run_shard(stage, name, path, work)
-            done += 1
-            progress(done, len(jobs))
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_run_shard, stage, name, path, work) for name, path in left]
-        for future in as_completed(futures):
-            future.result()
-            done += 1
-            progress(done, len(jobs))
+    run_one = partial(_run_job, stage)
+    finished = map(run_one, left) if workers <= 1 else map_parallel(run_one, left, workers=workers, lock=lock)
+    for _ in finished:
+        done += 1
+        progress(done, len(jobs))
 
 
-def _run_shard(stage: Stage, name: str, path: Path, work: Path) -> None:
+def _run_job(stage: Stage, job: _Job) -> None:
     """Run one shard. Its report is written last: it says that shard and drops are complete."""
     read = 0
 
     def counted() -> Iterator[Any]:
         nonlocal read
-        for record in stage.read(path):
+        for record in stage.read(job.path):
             read += 1
             yield record
 
@@ -262,23 +297,26 @@ def _run_shard(stage: Stage, name: str, path: Path, work: Path) -> None:
             else:
                 yield record
 
-    shard = work / f"{name}.jsonl"
-    written = jsonl.write(shard, kept())
-    jsonl.write(work / "reports" / f"{name}.dropped.jsonl", dropped)
-    _sync(shard)
-    report = {"read": read, "shard": Shard(shard.name, sha256_file(shard), written)}
-    write_json(work / "reports" / f"{name}.json", report)
+    shard = job.work / f"{job.name}.jsonl"
+    written = _write_synced(shard, kept())
+    _write_synced(job.dropped, dropped)
+    if sha256_file(job.path) != job.sha256:
+        raise GonerdError("the input was changed while it was read", where=job.path, remedy="Run the command again")
+    write_json(job.report, {"read": read, "shard": Shard(shard.name, sha256_file(shard), written)})
 
 
-def _sync(path: Path) -> None:
+def _write_synced(path: Path, records: Iterable[Any]) -> int:
+    """Write records and wait until they are on the disk: what is written after them vouches for them."""
+    count = jsonl.write(path, records)
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
+    return count
 
 
-def _collect(run: Run, names: list[str], work: Path) -> Manifest:
-    reports = [read_json(work / "reports" / f"{name}.json") for name in names]
-    dropped = [record for name in names for record in jsonl.read(work / "reports" / f"{name}.dropped.jsonl", Dropped)]
-    jsonl.write(work / DROPPED, dropped)
+def _collect(run: Run, jobs: list[_Job], work: Path) -> Manifest:
+    reports = [read_json(job.report) for job in jobs]
+    dropped = [record for job in jobs for record in jsonl.read(job.dropped, Dropped)]
+    _write_synced(work / DROPPED, dropped)
     outputs = [jsonl.from_json(Shard, report["shard"]) for report in reports]
     return run.manifest(outputs, read=sum(report["read"] for report in reports), dropped=dropped)
 
@@ -292,14 +330,14 @@ def write_stage(records: Iterable[Any], folder: Path, *, stage: str, config: obj
     dropped: list[Dropped] = []
     for record in records:
         (dropped if isinstance(record, Dropped) else kept).append(record)
-    content = "".join(f"{jsonl.dumps(record)}\n" for record in kept).encode()
+    content, notes = ("".join(f"{jsonl.dumps(record)}\n" for record in side).encode() for side in (kept, dropped))
     digest = hashlib.sha256(content).hexdigest()
-    run = Run(stage, config, (digest, *(jsonl.dumps(record) for record in dropped)))
+    run = Run(stage, config, (digest, hashlib.sha256(notes).hexdigest()))
     if is_current(folder, run):
         return read_manifest(folder)
     with replacing(folder, run) as work:
-        (work / "00000.jsonl").write_bytes(content)
-        jsonl.write(work / DROPPED, dropped)
+        write_atomic(work / "00000.jsonl", content)
+        write_atomic(work / DROPPED, notes)
         shard = Shard("00000.jsonl", digest, len(kept))
         write_json(work / MANIFEST, run.manifest([shard], read=len(kept) + len(dropped), dropped=dropped))
     return read_manifest(folder)

@@ -16,23 +16,23 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console: results go to standard output, progress and errors to standard error."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
-    """Print one plain line; square brackets in it are text, not markup."""
+    """Print one plain line; square brackets and `:names:` in it are text, not markup or emoji."""
     console().print(text, markup=False)
 
 
 def table(headers: list[str], rows: list[list[str]], *, title: str | None = None) -> None:
-    """Print a table; cells that look like numbers are aligned to the right."""
+    """Print a table; columns of numbers are aligned to the right, and what is too wide is folded, never cut."""
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left", header_style="bold")
+    drawn = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
     for column, header in enumerate(headers):
         numeric = bool(rows) and all(row[column][:1].isdigit() or row[column] in ("", "-") for row in rows)
-        drawn.add_column(header, justify="right" if numeric else "left")
+        drawn.add_column(Text(header), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     console().print(drawn)
@@ -44,7 +44,7 @@ def progress_bar(title: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
 

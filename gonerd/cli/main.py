@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
+from typing import NoReturn
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
+from cyclopts.exceptions import UnknownCommandError
 
 from gonerd import __version__
-from gonerd.errors import GonerdError, missing_extra
+from gonerd.errors import GonerdError, missing_extra, unknown_name
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # the disk, or what the user may take of it
 
 app = App(
     name="gonerd",
@@ -31,14 +36,19 @@ app.command("gonerd.cli.leaderboard:app", name="leaderboard")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 done, 1 done and the answer is no, 2 bad input, 130 interrupted."""
+    """Run a command and exit: 0 done, 1 done and the answer is no, 2 bad input, 130 interrupted, 141 nobody reads."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
-        answer = app([argument for argument in given if argument != "--debug"])
+        answer = app([argument for argument in given if argument != "--debug"], exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         _fail("interrupted; nothing is lost: run the same command again and it goes on where it stopped", code=130)
-    except (GonerdError, OSError, ModuleNotFoundError) as error:
+    except BrokenPipeError:
+        # The program that read our output, such as `head`, has all it wanted; at exit Python would flush once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)
+    except (GonerdError, CycloptsError, OSError, ImportError) as error:
         line = None if debug else _explain(error)
         if line is None:
             raise
@@ -46,7 +56,9 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(answer if isinstance(answer, int) else 0)
 
 
-def _fail(line: str, *, code: int) -> None:
+def _fail(text: str, *, code: int) -> NoReturn:
+    """Print one line, whatever the text holds, and exit."""
+    line = "".join(c if c.isprintable() else " " if c.isspace() else ascii(c)[1:-1] for c in text.strip())
     print(f"gonerd: {line}", file=sys.stderr)  # noqa: T201 - rich may be what is broken
     sys.exit(code)
 
@@ -55,13 +67,34 @@ def _explain(error: Exception) -> str | None:
     """Return the one line for an error the user can mend, or None for a fault of ours."""
     if isinstance(error, GonerdError):
         return str(error)
-    if isinstance(error, ModuleNotFoundError):
-        named = missing_extra(error)
-        return str(named) if named else None
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, CycloptsError):
+        return _explain_usage(error)
+    if isinstance(error, ImportError):
+        return _explain_import(error)
+    return _explain_system(error) if isinstance(error, OSError) else None
+
+
+def _explain_usage(error: CycloptsError) -> str:
+    """Return what is wrong with the command line."""
+    if isinstance(error, UnknownCommandError) and error.unused_tokens:
+        # Its own text would import every command to list their names.
+        group = error.app or app
+        known = [name for name in group if not name.startswith("-")]
+        name = error.unused_tokens[0]
+        return str(unknown_name("option" if name.startswith("-") else "command", name, known))
+    return f"{str(error).rstrip('.')}. Add --help for what it takes"
+
+
+def _explain_import(error: ImportError) -> str | None:
+    """Return which extra is missing; cyclopts wraps the error of a command's module in one of its own."""
+    cause = error if isinstance(error, ModuleNotFoundError) else error.__cause__
+    named = missing_extra(cause) if isinstance(cause, ModuleNotFoundError) else None
+    return str(named) if named else None
+
+
+def _explain_system(error: OSError) -> str | None:
+    if error.errno in _FULL:
         return f"{error.filename or 'the output'}: the disk is full. Free some space and run the same command again"
     if isinstance(error, PermissionError):
         return f"{error.filename}: no permission. Choose another folder, or change its permissions"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return None
+    return None if error.filename is None else f"{error.filename}: {error.strerror}"

@@ -6,11 +6,13 @@ A `Span` is written as `[start, end, label]`.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import types
 import typing
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
@@ -23,10 +25,40 @@ from gonerd.records import Span
 
 Record = TypeVar("Record")
 
+LINE_LIMIT = 1 << 26  # characters of one line: far beyond any document, and little enough to hold
+
 
 def dumps(record: Any) -> str:
-    """Return a record as one line of JSON, without the line end; the same record always gives the same line."""
-    return json.dumps(to_json(record), ensure_ascii=False, separators=(",", ":"))
+    """Return a record as one line of JSON, without the line end; the same record always gives the same line.
+
+    Raises:
+        ValueError: a number is not finite, which JSON has no word for.
+    """
+    return json.dumps(to_json(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def loads(text: str) -> Any:
+    r"""Return the value of a JSON text as the standard has it: without `NaN`, and with text that UTF-8 can carry.
+
+    Raises:
+        ValueError: not JSON, nested without end, a number that is no number or too long, or half a surrogate pair.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg}, column {error.colno})") from error
+    except RecursionError as error:
+        raise ValueError("not a record: nested too deep") from error
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError("half of a surrogate pair stands alone in it") from error
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"not JSON ({name} is no number)")
 
 
 def to_json(value: Any) -> Any:
@@ -75,18 +107,46 @@ def _convert(hint: Any, value: Any, name: str) -> Any:  # noqa: PLR0911 - one li
         inner = next(argument for argument in arguments if argument is not type(None))
         return None if value is None and type(None) in arguments else _convert(inner, value, name)
     if origin is tuple and isinstance(value, list):
+        if all(type(item) is arguments[0] for item in value):  # the quick way for tokens, tags and offsets
+            return tuple(value)
         return tuple(_convert(arguments[0], item, name) for item in value)
     if origin is dict and isinstance(value, dict):
+        return {key: _convert(arguments[1], item, name) for key, item in value.items()}
+    if hint is object:
         return value
-    if hint is Span and isinstance(value, list) and [type(item) for item in value] == [int, int, str]:
-        return Span(*value)
+    if hint is Span:
+        return _span(value, name)
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint(value)
-    if is_dataclass(hint) and hint is not Span:
+        return _member(hint, value, name)
+    if is_dataclass(hint):
         return from_json(typing.cast("type[Any]", hint), value)
+    if hint is float and type(value) is int:
+        return float(value)
     if isinstance(hint, type) and type(value) is hint:
         return value
     raise ValueError(f"field {name!r} should be {getattr(hint, '__name__', hint)}, but is {type(value).__name__}")
+
+
+def _span(value: Any, name: str) -> Span:
+    if not isinstance(value, list) or [type(item) for item in value] != [int, int, str]:
+        raise ValueError(f"field {name!r}: a span should be [start, end, label], but is {_short(value)}")
+    try:
+        return Span(*value)
+    except ValueError as error:
+        raise ValueError(f"field {name!r}: {error}") from error
+
+
+def _member(hint: type[Enum], value: Any, name: str) -> Enum:
+    try:
+        return hint(value)
+    except ValueError as error:
+        known = ", ".join(str(member.value) for member in hint)
+        raise ValueError(f"field {name!r} is {_short(value)}; known: {known}") from error
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def open_text(path: Path) -> io.TextIOBase:
@@ -100,23 +160,42 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the objects of a JSON Lines file with their line numbers; blank lines are skipped.
 
     Raises:
-        GonerdError: the file is not there, is not UTF-8 text, or a line is not a JSON object.
+        GonerdError: the file is not there, is not UTF-8 text, or a line is not a JSON object or is over `LINE_LIMIT`.
     """
-    if not path.is_file():
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        try:
+            value = loads(line)
+        except ValueError as error:
+            raise GonerdError(str(error), where=f"{path}, line {number}") from error
+        if not isinstance(value, dict):
+            raise GonerdError("expected a JSON object", where=f"{path}, line {number}")
+        yield number, value
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the numbered lines of a text file; only a line feed ends one, as Unicode's separators are data."""
+    if not path.exists():
         raise GonerdError("no such file", where=path)
+    if path.is_dir():
+        raise GonerdError("this is a folder, not a file", where=path)
     number = 0
+    with open_text(path) as stream:
+        while line := _line(stream, path, number):
+            number += 1
+            yield number, line
+
+
+def _line(stream: io.TextIOBase, path: Path, number: int) -> str:
+    """Return the line after line `number`, or nothing at the end."""
     try:
-        with open_text(path) as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    value = json.loads(line)
-                    if not isinstance(value, dict):
-                        raise GonerdError("expected a JSON object", where=f"{path}, line {number}")
-                    yield number, value
-    except json.JSONDecodeError as error:
-        raise GonerdError(f"not JSON ({error.msg})", where=f"{path}, line {number}") from error
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        line = stream.readline(LINE_LIMIT + 1)
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise GonerdError(f"unreadable after line {number} ({error})", where=path) from error
+    if len(line) > LINE_LIMIT:
+        raise GonerdError(f"the line is longer than {LINE_LIMIT} characters", where=f"{path}, line {number + 1}")
+    return line
 
 
 def read(path: Path, kind: type[Record]) -> Iterator[Record]:
@@ -135,11 +214,12 @@ def read(path: Path, kind: type[Record]) -> Iterator[Record]:
 def write(path: Path, records: Iterable[Any]) -> int:
     """Write records to a JSON Lines file, gzip when it ends in `.gz`; return how many. Same records, same bytes."""
     count = 0
-    with path.open("wb") as raw:
-        packed = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) if path.suffix == ".gz" else None
+    with contextlib.ExitStack() as stack:
+        stream: typing.BinaryIO = stack.enter_context(path.open("wb"))
+        if path.suffix == ".gz":
+            packed = gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0)
+            stream = typing.cast("typing.BinaryIO", stack.enter_context(packed))
         for record in records:
-            (packed or raw).write(dumps(record).encode("utf-8") + b"\n")
+            stream.write(dumps(record).encode("utf-8") + b"\n")
             count += 1
-        if packed:
-            packed.close()
     return count

@@ -1,0 +1,174 @@
+"""Gold as the scorer needs it, from JSON Lines, Parquet or CoNLL; pyarrow is loaded for Parquet alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gonerd.errors import GonerdError
+from gonerd.formats import jsonl
+from gonerd.labels import LabelScheme
+from gonerd.records import Example, Fingerprint, fingerprint
+
+CONLL_SUFFIXES = (".conll", ".iob2", ".tsv", ".txt")
+USED = ("id", "tokens", "ner_tags", "token_starts", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class GoldDocument:
+    """A document with its right tags."""
+
+    id: str
+    tokens: tuple[str, ...]
+    ner_tags: tuple[str, ...]
+    token_starts: tuple[int, ...] | None = None  # code points of the text; predictions as spans need them
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise ValueError("the id must not be empty")
+        starts = self.token_starts
+        if len(self.tokens) != len(self.ner_tags) or (starts is not None and len(starts) != len(self.tokens)):
+            raise ValueError(f"document {self.id!r}: tokens, token_starts and ner_tags differ in length")
+
+    @classmethod
+    def of(cls, example: Example) -> GoldDocument:
+        """Return what the scorer needs of a dataset row."""
+        return cls(example.id, example.tokens, example.ner_tags, example.token_starts, example.source)
+
+
+@dataclass(frozen=True)
+class Gold:
+    """All documents of a split, each once, with tags of one scheme.
+
+    Args:
+        documents: in any order; scores and fingerprint do not depend on it.
+        scheme: the scheme of the tags.
+        name: of the dataset, as reports and boards show it.
+        split: which part of it this is.
+    """
+
+    documents: tuple[GoldDocument, ...]
+    scheme: LabelScheme
+    name: str = "gold"
+    split: str = "test"
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for document in self.documents:
+            if document.id in seen:
+                raise GonerdError(f"the id {document.id!r} is there twice", where=f"gold {self.name!r}")
+            seen.add(document.id)
+            self.scheme.tag_ids(document.ner_tags, where=f"gold document {document.id!r}")
+
+    @classmethod
+    def of(
+        cls, documents: Iterable[GoldDocument], *, scheme: LabelScheme, name: str = "gold", split: str = "test"
+    ) -> Gold:
+        """Return the gold of some documents.
+
+        Raises:
+            GonerdError: an id is there twice, or a tag is outside the scheme.
+        """
+        return cls(tuple(documents), scheme, name, split)
+
+    @property
+    def words(self) -> int:
+        """How many tokens there are."""
+        return sum(len(document.tokens) for document in self.documents)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What a score on this gold names."""
+        return fingerprint((document.id, document.tokens, document.ner_tags) for document in self.documents)
+
+
+def read_gold(path: Path, *, scheme: LabelScheme) -> Iterator[GoldDocument]:
+    """Yield the gold documents of a file: `.parquet`, CoNLL (`.conll .iob2 .tsv .txt`), else JSON Lines, `.gz` or not.
+
+    Rows have `id`, `tokens` and `ner_tags` (tags, or the integers of the scheme's tags), and may have `token_starts`
+    and `source`; other columns are not looked at. CoNLL has the token in the first column and the tag in the last;
+    blank lines end sentences; `-DOCSTART-` starts a document, whose id is the second column, or else its number in the
+    file, from 1. Entities are read over the whole document.
+
+    Raises:
+        GonerdError: the file is missing or unreadable, or a row is not as described; the line is named.
+    """
+    if not path.is_file():
+        raise GonerdError("no such file", where=path)
+    if path.suffix.lower() in CONLL_SUFFIXES:
+        yield from _conll_documents(path)
+        return
+    rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else jsonl.read_objects(path)
+    for number, row in rows:
+        yield _row_document(row, scheme, where=f"{path}, row {number}")
+
+
+def _row_document(row: dict[str, Any], scheme: LabelScheme, *, where: str) -> GoldDocument:
+    if missing := [name for name in USED[:3] if row.get(name) is None]:
+        raise GonerdError(f"the row has no {missing[0]!r}", where=where, remedy=f"Needed: {', '.join(USED[:3])}")
+    try:
+        tags = [scheme.tags[tag] if type(tag) is int and tag >= 0 else tag for tag in row["ner_tags"]]
+        known = {name: row[name] for name in USED if row.get(name) is not None}
+        return jsonl.from_json(GoldDocument, {**known, "ner_tags": tags})
+    except IndexError as error:
+        raise GonerdError(f"a tag above {len(scheme.tags) - 1}", where=where, remedy="Name another --scheme") from error
+    except (ValueError, TypeError) as error:
+        raise GonerdError(f"not a gold row: {error}", where=where) from error
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    number = 0
+    try:
+        file = parquet.ParquetFile(path)
+        columns = [name for name in USED if name in file.schema_arrow.names]
+        for batch in file.iter_batches(batch_size=64, columns=columns):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except pyarrow.ArrowException as error:
+        raise GonerdError(f"not a readable Parquet file ({error})", where=path) from error
+
+
+def _conll_documents(path: Path) -> Iterator[GoldDocument]:
+    documents = 0
+    name: str | None = None
+    rows: list[tuple[str, str]] = []
+    for number, columns in _conll_columns(path):
+        if columns[0] == "-DOCSTART-":
+            if rows or name is not None:
+                documents += 1
+                yield _conll_document(name or str(documents), rows)
+            name, rows = _docstart_id(columns), []
+        elif len(columns) < 2:
+            raise GonerdError("expected a token and a tag", where=f"{path}, line {number}")
+        else:
+            rows.append((columns[0], columns[-1]))
+    if rows or name is not None:
+        yield _conll_document(name or str(documents + 1), rows)
+
+
+def _conll_document(name: str, rows: list[tuple[str, str]]) -> GoldDocument:
+    return GoldDocument(name, tuple(token for token, _ in rows), tuple(tag for _, tag in rows))
+
+
+def _docstart_id(columns: list[str]) -> str | None:
+    """Return the id beside `-DOCSTART-`, or None: `-X-`, `_` and `O` fill columns and name nothing."""
+    return next((column for column in columns[1:2] if column not in ("-X-", "_", "O")), None)
+
+
+def _conll_columns(path: Path) -> Iterator[tuple[int, list[str]]]:
+    number = 0
+    try:
+        with jsonl.open_text(path) as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield number, line.split()
+    except UnicodeDecodeError as error:
+        raise GonerdError(f"not UTF-8 text after line {number}", where=path) from error
