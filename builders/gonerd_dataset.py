@@ -1,0 +1,142 @@
+"""The `datasets` builder of the releases in gonerd/dataset/releases.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import datasets
+import fsspec  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gonerd.dataset.columns import arrow_schema, features, to_row
+from gonerd.dataset.foreign import Reader
+from gonerd.dataset.releases import releases
+from gonerd.dataset.sources import Files, check_sums, folder_files, hub_files
+from gonerd.errors import GonerdError
+from gonerd.formats import jsonl
+from gonerd.labels import load_scheme
+
+_BATCH = 100  # rows of a JSON Lines file in a table
+
+
+@dataclass
+class GonerdConfig(datasets.BuilderConfig):  # type: ignore[misc]
+    """One configuration: a folder in the package, a folder of the user's (`data_dir`), or a repository on the Hub."""
+
+    repo: str | None = None
+    revision: str | None = None
+    folder: str | None = None
+    columns: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The folder to read, if it is one."""
+        chosen = self.data_dir or (self.folder if self.repo is None else None)
+        return Path(chosen) if chosen else None
+
+
+def _configurations() -> list[GonerdConfig]:
+    return [
+        GonerdConfig(
+            name=name,
+            version=row.version,
+            description=row.summary,
+            repo=row.repository,
+            revision=row.revision,
+            folder=str(row.path) if row.path else None,
+        )
+        for name, row in releases().rows.items()
+    ]
+
+
+class GonerdDataset(datasets.ArrowBasedBuilder):  # type: ignore[misc]
+    """Reads Parquet that gonerd has built, or the JSON Lines of the dataset's authors."""
+
+    BUILDER_CONFIG_CLASS = GonerdConfig
+    BUILDER_CONFIGS: ClassVar[list[GonerdConfig]] = _configurations()
+    DEFAULT_CONFIG_NAME = releases().default
+
+    def _info(self) -> datasets.DatasetInfo:
+        """Return the features: those of the folder's files, or the benchmark's."""
+        known = datasets.Features.from_dict(features(load_scheme().tags))
+        path = self.config.path
+        if path is not None:
+            if not path.is_dir():
+                raise GonerdError(
+                    f"the configuration {self.config.name!r} has no data in this installation",
+                    where=path,
+                    remedy="Load a folder with data_dir=FOLDER, or reinstall gonerd",
+                )
+            first = next(iter(folder_files(path).of.values()))[0]
+            known = datasets.Features.from_arrow_schema(pq.read_schema(first))
+        row = releases().rows.get(self.config.name)
+        own = row is not None and self.config.repo == row.repository
+        return datasets.DatasetInfo(description=(self.config.description or "") if own else "", features=known)
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        path = self.config.path
+        if path is None:
+            found = hub_files(self.config.repo or "", self.config.revision)
+            local = dl_manager.download(found.of)
+        else:
+            found = folder_files(path)
+            local = found.of
+            if not dl_manager.is_streaming:
+                check_sums(path)
+        self.info.description = f"{self.info.description} (from {found.origin})".strip()
+        return [self._split(found, split, local[split]) for split in found.of]
+
+    def _split(self, found: Files, split: str, paths: list[str]) -> datasets.SplitGenerator:
+        """Return a split as pieces that can be read side by side: row groups of Parquet, or whole JSON Lines files."""
+        pieces: list[tuple[str, int]] = []
+        for name, path in zip(found.of[split], paths, strict=True):
+            if name.endswith(".parquet"):
+                with fsspec.open(path, "rb") as stream, pq.ParquetFile(stream) as file:
+                    self.info.features = datasets.Features.from_arrow_schema(file.schema_arrow)
+                    pieces += [(path, group) for group in range(file.num_row_groups)]
+            else:
+                self._check_first_row(path, split)
+                pieces.append((path, -1))
+        files, groups = [path for path, _ in pieces], [group for _, group in pieces]
+        return datasets.SplitGenerator(name=split, gen_kwargs={"files": files, "groups": groups, "splits": split})
+
+    def _generate_tables(self, files: list[str], groups: list[int], splits: str) -> Iterator[tuple[Any, pa.Table]]:
+        for number, (path, group) in enumerate(zip(files, groups, strict=True)):
+            tables = self._parquet(path, group) if group >= 0 else self._lines(path, splits)
+            for count, table in enumerate(tables):
+                yield (number, count), table
+
+    def _parquet(self, path: str, group: int) -> Iterator[pa.Table]:
+        with fsspec.open(path, "rb") as stream, pq.ParquetFile(stream) as file:
+            yield file.read_row_group(group).cast(self.info.features.arrow_schema)
+
+    def _lines(self, path: str, split: str) -> Iterator[pa.Table]:
+        scheme, reader = load_scheme(), self._reader(split)
+        schema, rows = arrow_schema(scheme.tags), list[dict[str, Any]]()
+        with fsspec.open(path, "rt", encoding="utf-8") as stream:
+            for number, line in enumerate(stream):
+                example = reader.example(jsonl.loads(line), number=number)
+                rows.append(to_row(example, scheme.tag_ids(example.ner_tags)))
+                if len(rows) == _BATCH:
+                    yield pa.Table.from_pylist(rows, schema=schema)
+                    rows = []
+        if rows:
+            yield pa.Table.from_pylist(rows, schema=schema)
+
+    def _check_first_row(self, path: str, split: str) -> None:
+        """Say in one line what is wrong with columns or labels, before `datasets` wraps it into errors of its own."""
+        with fsspec.open(path, "rt", encoding="utf-8") as stream:
+            self._reader(split).example(jsonl.loads(next(iter(stream), "{}")), number=0)
+
+    def _reader(self, split: str) -> Reader:
+        return Reader(
+            source=self.config.repo or "",
+            split=split,
+            columns=self.config.columns or {},
+            labels=self.config.labels or {},
+        )

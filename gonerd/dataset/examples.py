@@ -1,0 +1,90 @@
+"""A dataset read back as Examples, from wherever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gonerd.dataset.files import data_files, read_rows
+from gonerd.dataset.foreign import Reader
+from gonerd.errors import GonerdError, unknown_name
+from gonerd.formats.jsonl import read_objects
+from gonerd.labels import load_scheme
+from gonerd.records import Example, Span
+from gonerd.store import MANIFEST, read_manifest
+
+
+def read_examples(dataset: str | Path, split: str) -> Iterator[Example]:
+    """Yield the examples of one split, in order.
+
+    Args:
+        dataset: the folder of a dataset that gonerd built; a JSON Lines file (`.jsonl` or `.jsonl.gz`) of rows with
+            `id, text, tokens, token_starts, ner_tags`, tags as IOB2 strings or as the scheme's integers; or a name
+            that `gonerd.load` knows.
+        split: name of the split; a JSON Lines file is one split, and this only names it.
+
+    Raises:
+        GonerdError: there is no such dataset or split, or a row breaks the form.
+    """
+    path = Path(dataset)
+    if path.name.endswith((".jsonl", ".jsonl.gz")):
+        return _from_lines(path, split)
+    if path.is_dir():
+        return _from_folder(path, split)
+    if isinstance(dataset, Path):
+        raise GonerdError("no such dataset folder or JSON Lines file", where=dataset)
+    return _from_name(dataset, split)
+
+
+def _from_folder(folder: Path, split: str) -> Iterator[Example]:
+    files = data_files(folder)
+    if split not in files:
+        raise unknown_name("split", split, files, where=folder)
+    tags = dataset_tags(folder)
+    for path in files[split]:
+        for row in read_rows(path):
+            yield example_of(row, tags=tags, split=split)
+
+
+def dataset_tags(folder: Path) -> tuple[str, ...]:
+    """Return the tags of a dataset's folder in the order of their integers."""
+    tags = read_manifest(folder).config.get("tags")
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise GonerdError("the manifest does not name the tags", where=folder / MANIFEST)
+    return tuple(tags)
+
+
+def example_of(row: Mapping[str, Any], *, tags: Sequence[str], split: str) -> Example:
+    """Return a row of the Parquet files, or of `datasets`, as an example."""
+    values = dict(row)
+    values["tokens"], values["token_starts"] = tuple(row["tokens"]), tuple(row["token_starts"])
+    values["ner_tags"] = tuple(tags[number] for number in row["ner_tags"])
+    values["entities"] = tuple(Span(span["start"], span["end"], span["label"]) for span in row["entities"])
+    starts = row["sentence_starts"]
+    values["sentence_starts"] = None if starts is None else tuple(starts)
+    values["annotators"] = tuple(row["annotators"] or ())
+    return Example(**values, split=split)
+
+
+def _from_lines(path: Path, split: str) -> Iterator[Example]:
+    scheme = load_scheme()
+    numbers = {str(number): tag for number, tag in enumerate(scheme.tags)}
+    reader = Reader(source=path.name, split=split, labels=numbers, scheme=scheme)
+    for number, (line, row) in enumerate(read_objects(path)):
+        try:
+            yield reader.example(row, number=number)
+        except (ValueError, TypeError) as error:
+            raise GonerdError(str(error), where=f"{path}, line {line}") from error
+
+
+def _from_name(name: str, split: str) -> Iterator[Example]:
+    from gonerd.dataset.load import load
+
+    loaded = load(name)
+    if split not in loaded:
+        raise unknown_name("split", split, loaded, where=name)
+    rows = loaded[split]
+    tags = rows.features["ner_tags"].feature.names
+    for row in rows:
+        yield example_of(row, tags=tags, split=split)

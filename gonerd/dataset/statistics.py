@@ -1,0 +1,170 @@
+"""What a dataset holds, counted while it is written."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gonerd.dataset.align import Widened
+from gonerd.dataset.config import SPLITS
+from gonerd.dataset.leaks import Content, LeakReport, leak_report
+from gonerd.dataset.split import Leak
+from gonerd.errors import GonerdError
+from gonerd.formats.jsonl import from_json
+from gonerd.labels import LabelScheme
+from gonerd.records import Example
+from gonerd.store import read_json
+
+QUANTILES = {
+    "minimum": 0.0,
+    "p10": 0.1,
+    "p25": 0.25,
+    "median": 0.5,
+    "p75": 0.75,
+    "p90": 0.9,
+    "p99": 0.99,
+    "maximum": 1.0,
+}
+STATISTICS = "statistics.json"
+LONG = (512, 1024, 2048, 4096)  # tokens
+
+
+@dataclass(frozen=True, slots=True)
+class SplitStatistics:
+    """Counts of one split, or of all together."""
+
+    documents: int
+    characters: int  # code points
+    tokens: int
+    sentences: int | None  # None where a document has none given
+    entities: dict[str, int]  # by label, in the scheme's order
+    length: dict[str, int]  # quantiles of the tokens a document, nearest rank
+    longer: dict[str, float]  # share of the documents with more tokens than so many
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatistics:
+    """Counts of one source."""
+
+    documents: int
+    tokens: int
+    entities: int
+    licenses: tuple[str, ...]
+    splits: dict[str, int]  # documents
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The content of `statistics.json`."""
+
+    total: SplitStatistics
+    splits: dict[str, SplitStatistics]
+    sources: dict[str, SourceStatistics]
+    licenses: dict[str, int]  # documents; the empty name stands for none given
+    spans_widened: int
+    spans_untagged: int
+    leaks: LeakReport | None  # None without both train and test
+    torn_groups: tuple[Leak, ...]  # near-duplicates that splits given from outside tear apart
+
+
+@dataclass(slots=True)
+class _Count:
+    documents: int = 0
+    characters: int = 0
+    sentences: int | None = 0
+    entities: Counter[str] = field(default_factory=Counter)
+    lengths: array[int] = field(default_factory=lambda: array("I"))
+    licenses: Counter[str] = field(default_factory=Counter)
+    splits: Counter[str] = field(default_factory=Counter)
+
+    def add(self, example: Example) -> None:
+        self.documents += 1
+        self.characters += len(example.text)
+        if self.sentences is not None:
+            starts = example.sentence_starts
+            self.sentences = None if starts is None else self.sentences + len(starts)
+        self.entities.update(span.label for span in example.entities)
+        self.lengths.append(len(example.tokens))
+        self.licenses[example.license or ""] += 1
+        self.splits[example.split] += 1
+
+
+class Collector:
+    """Counts examples as they pass by, in memory that hardly grows with their number."""
+
+    def __init__(self, scheme: LabelScheme) -> None:
+        self._labels = scheme.names
+        self._total = _Count()
+        self._splits: dict[str, _Count] = {}
+        self._sources: dict[str, _Count] = {}
+        self._contents: dict[str, Content] = {}
+        self._widened = self._untagged = 0
+
+    def add(self, example: Example, widened: Iterable[Widened] = ()) -> None:
+        """Take up one document and the spans that its tags do not give back exactly."""
+        self._total.add(example)
+        self._splits.setdefault(example.split, _Count()).add(example)
+        self._sources.setdefault(example.source, _Count()).add(example)
+        if example.split in ("train", "test"):
+            self._contents.setdefault(example.split, Content()).add(example)
+        for record in widened:
+            self._widened += record.tagged_start is not None
+            self._untagged += record.tagged_start is None
+
+    def finish(self, torn_groups: tuple[Leak, ...] = ()) -> Statistics:
+        """Return the statistics of everything taken up."""
+        contents = self._contents
+        both = "train" in contents and "test" in contents
+        return Statistics(
+            total=self._describe(self._total),
+            splits={name: self._describe(self._splits[name]) for name in in_order(self._splits)},
+            sources={name: _describe_source(count) for name, count in sorted(self._sources.items())},
+            licenses=dict(sorted(self._total.licenses.items())),
+            spans_widened=self._widened,
+            spans_untagged=self._untagged,
+            leaks=leak_report(contents["train"], contents["test"]) if both else None,
+            torn_groups=torn_groups,
+        )
+
+    def _describe(self, count: _Count) -> SplitStatistics:
+        lengths = sorted(count.lengths)
+        return SplitStatistics(
+            documents=count.documents,
+            characters=count.characters,
+            tokens=sum(lengths),
+            sentences=count.sentences,
+            entities={label: count.entities[label] for label in self._labels},
+            length={name: lengths[round(share * (len(lengths) - 1))] for name, share in QUANTILES.items()},
+            longer={str(bound): round(sum(n > bound for n in lengths) / len(lengths), 6) for bound in LONG},
+        )
+
+
+def read_statistics(folder: Path) -> Statistics:
+    """Return the statistics of a dataset's folder.
+
+    Raises:
+        GonerdError: the folder has none, or a broken file.
+    """
+    path = folder / STATISTICS
+    try:
+        return from_json(Statistics, read_json(path))
+    except ValueError as error:
+        raise GonerdError(str(error), where=path) from error
+
+
+def _describe_source(count: _Count) -> SourceStatistics:
+    return SourceStatistics(
+        documents=count.documents,
+        tokens=sum(count.lengths),
+        entities=count.entities.total(),
+        licenses=tuple(sorted(count.licenses)),
+        splits={name: count.splits[name] for name in in_order(count.splits)},
+    )
+
+
+def in_order(splits: Iterable[str]) -> list[str]:
+    """Return names of splits in the usual order: train, validation, test, then any others by name."""
+    return sorted(splits, key=lambda name: (SPLITS.index(name) if name in SPLITS else len(SPLITS), name))

@@ -1,0 +1,91 @@
+"""Words and sentences of whole documents: spaCy's rules for English, with every separator a token of its own.
+
+A tokenizer that keeps "Franco-British" or "Ryan/Reuters" whole forces entities off the token boundaries; one that
+looks at the annotations gives away the answer. Here the text alone decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+# Hyphens and dashes, slashes, apostrophes and quotes, and what is left of markup; each is a token wherever it stands.
+SEPARATORS = "-‐‑‒–—―/\\|'‘’ʼ`´\"“”«»<>*_~^#=[]{}()@\u00ad\u200b\u2060\ufeff"
+# Commas and the like split words too, but not numbers and times.
+PUNCTUATION = r"(?<!\d)[,;:!?…]|[,;:!?…](?!\d)"
+_LANGUAGE = "en"
+# spaCy remembers every word it has met; after so many characters it is started afresh, so that memory stays bounded.
+_FORGET_AFTER = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedText:
+    """The words of a text."""
+
+    tokens: tuple[str, ...]
+    token_starts: tuple[int, ...]  # code points of the text
+    sentence_starts: tuple[int, ...]  # token indexes
+
+
+def tokenizer_settings() -> dict[str, str]:
+    """Return everything that decides where tokens and sentences start, for manifests."""
+    from importlib.metadata import version
+
+    return {
+        "tokenizer": f"spacy.blank({_LANGUAGE!r})",
+        "spacy": version("spacy"),
+        "separators": SEPARATORS,
+        "punctuation": PUNCTUATION,
+        "sentences": "spacy sentencizer; a blank line also ends a sentence",
+    }
+
+
+class Tokenizer:
+    """Splits texts of any length; holds no state that could make one text's tokens depend on another."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        import spacy
+        from spacy.pipeline import Sentencizer
+        from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex
+
+        self._characters = 0
+        self._language = spacy.blank(_LANGUAGE)
+        self._sentencizer = Sentencizer()
+        tokenizer: Any = self._language.tokenizer
+        rules: Any = self._language.Defaults
+        # First, because the first alternative that matches wins.
+        separator = "[" + "".join(f"\\{character}" for character in SEPARATORS) + "]"
+        tokenizer.prefix_search = compile_prefix_regex([separator, *rules.prefixes]).search
+        tokenizer.suffix_search = compile_suffix_regex([separator, *rules.suffixes]).search
+        tokenizer.infix_finditer = compile_infix_regex([separator, PUNCTUATION, *rules.infixes]).finditer
+
+    def __call__(self, text: str) -> TokenizedText:
+        """Return the tokens of `text`, without white space, with their starts in code points."""
+        self._characters += len(text)
+        if self._characters > _FORGET_AFTER:
+            self._start()
+        tokens: list[str] = []
+        starts: list[int] = []
+        sentences: list[int] = []
+        begins = True
+        for token in self._sentencizer(self._language.tokenizer(text)):
+            begins = begins or bool(token.is_sent_start)
+            if token.is_space:
+                begins = begins or token.text.count("\n") > 1
+                continue
+            if begins:
+                sentences.append(len(tokens))
+            tokens.append(token.text)
+            starts.append(token.idx)
+            begins = False
+        return TokenizedText(tuple(tokens), tuple(starts), tuple(sentences))
+
+
+@cache
+def tokenizer() -> Tokenizer:
+    """Return this process's tokenizer: making one takes longer than many a document."""
+    return Tokenizer()

@@ -1,0 +1,205 @@
+"""Examples to a finished dataset folder: Parquet, card, statistics, stand-off release, manifest."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from gonerd import __version__
+from gonerd.dataset.align import Widened
+from gonerd.dataset.card import Facts, write_card
+from gonerd.dataset.config import BuildConfig
+from gonerd.dataset.files import STAGE, DataFile, ParquetFolder, data_files, read_rows
+from gonerd.dataset.groups import Grouper
+from gonerd.dataset.release import RELEASE, STANDOFF, Release, standoff
+from gonerd.dataset.split import Item, Leak, assign
+from gonerd.dataset.statistics import STATISTICS, Collector, in_order
+from gonerd.errors import GonerdError
+from gonerd.formats import jsonl
+from gonerd.labels import load_scheme
+from gonerd.records import Dropped, Example, Fingerprint, Manifest, Progress, fingerprint, silent
+from gonerd.store import (
+    DROPPED,
+    MANIFEST,
+    Run,
+    canonical,
+    is_current,
+    read_manifest,
+    replacing,
+    sha256_file,
+    write_json,
+)
+
+WIDENED = "widened.jsonl"
+OWN_TOKENS = {"tokenizer": "the tokens of the source"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An example with what its columns do not say."""
+
+    example: Example
+    widened: tuple[Widened, ...] = ()
+    extractor: str | None = None
+
+
+def dataset_run(config: BuildConfig, *, tokenizer: Mapping[str, str], inputs: Sequence[str]) -> Run:
+    """Return the run that a dataset's manifest records."""
+    tags = load_scheme(config.scheme).tags
+    return Run(STAGE, {"build": canonical(config), "tokenizer": dict(tokenizer), "tags": tags}, tuple(inputs))
+
+
+def write_dataset(
+    examples: Iterable[Example | Dropped],
+    out: Path,
+    *,
+    config: BuildConfig,
+    inputs: Sequence[str],
+    tokenizer: Mapping[str, str] | None = None,
+    progress: Progress = silent,
+) -> Manifest:
+    """Write ready examples, with tokens and splits of their own, as a dataset folder in the order given.
+
+    Args:
+        examples: in any number; they stream. A `Dropped` among them is listed in `dropped.jsonl`.
+        out: the dataset's folder; replaced if an earlier dataset is there, left alone if it is the same already.
+        config: name, version, scheme and what the card says; its shares and salt are not used here.
+        inputs: SHA-256 of whatever the examples were made of: the same inputs and settings are not built again.
+        tokenizer: settings of the tokenizer, if one made the tokens.
+        progress: told how many examples are written.
+
+    Raises:
+        GonerdError: there is no example, two have the same id, or a tag is outside the scheme.
+    """
+    run = dataset_run(config, tokenizer=tokenizer or OWN_TOKENS, inputs=inputs)
+    grouper = Grouper(config.group_threshold)
+    items: list[Item] = []
+    splits: dict[str, str] = {}
+
+    def rows() -> Iterator[Row | Dropped]:
+        for example in examples:
+            if isinstance(example, Dropped):
+                yield example
+                continue
+            grouper.add(example.id, example.text)
+            items.append(Item(example.id, example.source, len(example.text)))
+            splits[example.id] = example.split
+            yield Row(example)
+
+    def torn() -> tuple[Leak, ...]:
+        return assign(items, alike=grouper.alike(), config=replace(config, by_time=False), fixed=splits).leaks
+
+    return write_rows(rows(), out, run=run, config=config, torn=torn, progress=progress)
+
+
+def write_rows(
+    rows: Iterable[Row | Dropped],
+    out: Path,
+    *,
+    run: Run,
+    config: BuildConfig,
+    torn: Callable[[], tuple[Leak, ...]],
+    progress: Progress,
+) -> Manifest:
+    """Write rows as a dataset folder; `torn` is asked for the torn groups once all rows have passed."""
+    if is_current(out, run):
+        return read_manifest(out)
+    with replacing(out, run) as work:
+        shutil.rmtree(work)  # what a killed run has left: a dataset is always written from its first row
+        work.mkdir()
+        writer = _FolderWriter(work, config)
+        read, dropped = writer.take(rows, progress)
+        writer.describe(run, torn(), read=read, dropped=dropped)
+    return read_manifest(out)
+
+
+class _FolderWriter:
+    """Writes everything that a dataset folder holds; the manifest is last."""
+
+    def __init__(self, folder: Path, config: BuildConfig) -> None:
+        self._folder, self._config = folder, config
+        self._scheme = load_scheme(config.scheme)
+        self._parquet = ParquetFolder(folder, tags=self._scheme.tags)
+        self._collector = Collector(self._scheme)
+        self._sample: Example | None = None
+
+    def take(self, rows: Iterable[Row | Dropped], progress: Progress) -> tuple[int, list[Dropped]]:
+        """Write all rows; return how many there were, and the dropped ones."""
+        dropped: list[Dropped] = []
+        ids: set[str] = set()
+        with (
+            (self._folder / STANDOFF).open("w", encoding="utf-8", newline="\n") as standoffs,
+            (self._folder / WIDENED).open("w", encoding="utf-8", newline="\n") as widened,
+            contextlib.closing(self._parquet),
+        ):
+            for row in rows:
+                if isinstance(row, Dropped):
+                    dropped.append(row)
+                    continue
+                if row.example.id in ids:
+                    raise GonerdError("two examples have this id", where=f"example {row.example.id!r}")
+                ids.add(row.example.id)
+                self._add(row)
+                standoffs.write(jsonl.dumps(standoff(row.example, extractor=row.extractor)) + "\n")
+                widened.writelines(jsonl.dumps(record) + "\n" for record in row.widened)
+                progress(len(ids), None)
+        return len(ids) + len(dropped), dropped
+
+    def _add(self, row: Row) -> None:
+        example = row.example
+        self._parquet.add(example, self._scheme.tag_ids(example.ner_tags, where=f"example {example.id!r}"))
+        self._collector.add(example, row.widened)
+        if self._sample is None or (len(example.text), example.id) < (len(self._sample.text), self._sample.id):
+            self._sample = example
+
+    def describe(self, run: Run, torn: tuple[Leak, ...], *, read: int, dropped: list[Dropped]) -> None:
+        """Close the data files and write all that describes them."""
+        files = {file.split: file for file in self._parquet.files()}
+        if self._sample is None:
+            raise GonerdError(
+                f"there is no example to write: {len(dropped)} of {read} documents were dropped",
+                remedy=f"The first reason: {dropped[0].reason.value}" if dropped else None,
+            )
+        data = [files[split] for split in in_order(files)]
+        prints = {file.split: _fingerprint(self._folder, file, self._scheme.tags) for file in data}
+        statistics = self._collector.finish(torn)
+        jsonl.write(self._folder / DROPPED, dropped)
+        write_json(self._folder / STATISTICS, statistics)
+        write_json(self._folder / RELEASE, self._release(run, data, prints))
+        config = {**canonical(run.config), "fingerprints": {split: asdict(print_) for split, print_ in prints.items()}}
+        manifest = run.manifest([file.shard for file in data], read=read, dropped=dropped)
+        manifest = replace(manifest, config=config)
+        facts = Facts(self._config, self._scheme, manifest, statistics, tuple(data), self._sample)
+        write_card(facts, self._folder / "README.md")
+        write_json(self._folder / MANIFEST, manifest)
+
+    def _release(self, run: Run, data: list[DataFile], prints: dict[str, Fingerprint]) -> Release:
+        return Release(
+            name=self._config.name,
+            version=self._config.version,
+            gonerd_version=__version__,
+            scheme=self._scheme.name,
+            tags=self._scheme.tags,
+            tokenizer=canonical(run.config)["tokenizer"],
+            splits={file.split: file.shard.records for file in data},
+            fingerprints=prints,
+            standoff_sha256=sha256_file(self._folder / STANDOFF),
+        )
+
+
+def _fingerprint(folder: Path, file: DataFile, tags: Sequence[str]) -> Fingerprint:
+    """Return the fingerprint of a split as it lies on disk: what was written is what is read."""
+    rows = read_rows(folder / file.shard.name, columns=("id", "tokens", "ner_tags"))
+    return fingerprint((row["id"], row["tokens"], [tags[number] for number in row["ner_tags"]]) for row in rows)
+
+
+def read_fingerprints(folder: Path) -> dict[str, Fingerprint]:
+    """Return the fingerprints of a dataset's splits, as its manifest has them."""
+    data_files(folder)  # says what is wrong if it is no dataset
+    found = read_manifest(folder).config.get("fingerprints")
+    if not isinstance(found, dict):
+        raise GonerdError("the manifest has no fingerprints", where=folder / MANIFEST)
+    return {split: jsonl.from_json(Fingerprint, value) for split, value in found.items()}
