@@ -1,0 +1,163 @@
+"""`gonerd submit`, `gonerd verify`, `gonerd leaderboard`: from a result to a row on a board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from gonerd.cli.console import say, table
+from gonerd.errors import GonerdError
+from gonerd.leaderboard.submission import Submission, write_submission
+
+if TYPE_CHECKING:
+    from gonerd.formats.gold import Gold
+    from gonerd.leaderboard.verify import Verification
+
+PRINTED = ("rank", "model", "f1", "kept", "speed", "memory")  # what fits a terminal; the page has all
+
+app = App(name="leaderboard", help="Build the board of the verified submissions.")
+
+
+def submit(
+    result: Path,
+    /,
+    *,
+    submission: Annotated[Submission, Parameter(name="*")],
+    out: Path,
+    predictions: Path | None = None,
+) -> None:
+    """Make a submission folder of a result, its predictions and what is to be said about the model.
+
+    What you leave out is taken from the result where it is known there (parameters, layers, attention, reach, teacher,
+    hardware), and is otherwise shown as not stated. Have it checked with `gonerd verify` before you send it.
+
+    Example: gonerd submit results/my-model/…/gonerd-test-….json --name "My model" --contact me@example.org --out mine
+
+    Args:
+        result: the result file that `gonerd evaluate` wrote.
+        submission: what is to be said about the model.
+        out: the folder to make.
+        predictions: the predictions file; by default the one beside the result.
+    """
+    source = predictions or _beside(result)
+    folder = write_submission(result, source, out, submission=submission)
+    say(f"{folder}: ready to send. Check it first: gonerd verify {folder} --data DATA")
+
+
+def _beside(result: Path) -> Path:
+    """Return the predictions file that belongs to a result."""
+    names = (f"{result.stem}.predictions.jsonl.gz", "predictions.jsonl.gz")
+    found = [path for path in map(result.with_name, names) if path.is_file()]
+    if not found:
+        raise GonerdError("no predictions beside the result", where=result, remedy="Name them with --predictions")
+    return found[0]
+
+
+def verify(
+    submissions: Annotated[list[Path], Parameter(negative="")],
+    /,
+    *,
+    data: str,
+    split: str = "test",
+    scheme: str = "gonerd",
+    report: Path | None = None,
+) -> int:
+    """Verify submissions: compute every score again from the predictions and compare.
+
+    Exit code 0 when all are verified, 1 when one is rejected; the reasons are printed.
+
+    Example: gonerd verify submissions/mine --data gonerd --split test --report verification.json
+
+    Args:
+        submissions: submission folders.
+        data: the gold: a dataset's name or folder, or a file (JSON Lines, Parquet, CoNLL).
+        split: which split of it.
+        scheme: its label scheme.
+        report: write every check to this JSON file.
+    """
+    from gonerd.leaderboard.verify import verify as verify_one
+    from gonerd.leaderboard.verify import write_report
+
+    gold = read_gold_split(data, split, scheme=scheme)
+    done = [verify_one(folder, gold) for folder in submissions]
+    for verification in done:
+        _print_verification(verification)
+    if report is not None:
+        write_report(done, report)
+    return 0 if all(verification.verified for verification in done) else 1
+
+
+@app.command
+def build(submissions: Path, /, *, data: str, out: Path, split: str = "test", scheme: str = "gonerd") -> None:
+    """Verify all submissions in a folder and write the board: one HTML page with its CSV and JSON.
+
+    A rejected submission is named here with its reasons and does not reach the board.
+
+    Example: gonerd leaderboard build submissions --data gonerd --out leaderboard
+
+    Args:
+        submissions: a folder with one folder for each submission.
+        data: the gold: a dataset's name or folder, or a file (JSON Lines, Parquet, CoNLL).
+        out: the folder for index.html, leaderboard.csv and leaderboard.json.
+        split: which split of the data.
+        scheme: its label scheme.
+    """
+    from gonerd.leaderboard.site import build_site
+    from gonerd.leaderboard.verify import verify as verify_one
+
+    gold = read_gold_split(data, split, scheme=scheme)
+    done = [verify_one(folder, gold) for folder in _folders(submissions)]
+    for verification in done:
+        if not verification.verified:
+            _print_verification(verification)
+    verified = [verification for verification in done if verification.verified]
+    page = build_site(verified, out)
+    print_board(verified)
+    say(f"{page}: {len(verified)} verified, {len(done) - len(verified)} rejected")
+
+
+def _folders(submissions: Path) -> list[Path]:
+    if not submissions.is_dir():
+        raise GonerdError("no such folder", where=submissions)
+    return sorted(path for path in submissions.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def read_gold_split(data: str, split: str, *, scheme: str = "gonerd") -> Gold:
+    """Return the gold of a split: from a file, or from a dataset by folder or name.
+
+    Raises:
+        GonerdError: there is no such data or split, or it is not gold of the scheme.
+    """
+    from gonerd.formats.gold import Gold, GoldDocument, read_gold
+    from gonerd.labels import load_scheme
+
+    labels = load_scheme(scheme)
+    path = Path(data)
+    documents: Iterable[GoldDocument]
+    if path.is_file():
+        documents = read_gold(path, scheme=labels)
+    else:
+        from gonerd.dataset.examples import read_examples
+
+        documents = (GoldDocument.of(example) for example in read_examples(data, split))
+    return Gold.of(documents, scheme=labels, name=path.resolve().name if path.exists() else data, split=split)
+
+
+def _print_verification(verification: Verification) -> None:
+    say(f"{verification.folder}: {'verified' if verification.verified else 'rejected'}")
+    for check in verification.failures:
+        say(f"  {check.name}: {check.detail}")
+
+
+def print_board(verified: list[Verification]) -> None:
+    """Print the boards as tables."""
+    from gonerd.leaderboard.board import boards_of
+    from gonerd.leaderboard.columns import columns_of
+
+    for board in boards_of(verified):
+        columns = [column for column in columns_of(board) if column.key in PRINTED]
+        rows = [[column.cell(entry).text for column in columns] for entry in board.entries]
+        table([column.title for column in columns], rows, title=f"{board.name}, {board.split} split")

@@ -1,0 +1,149 @@
+"""Boards: the verified submissions to one split of one dataset, ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from gonerd.errors import GonerdError
+from gonerd.leaderboard.submission import MARKS_IN_A_ROW, REFUSED_CATEGORIES, https_or_none
+from gonerd.leaderboard.verify import Verification
+
+TEXT_CHARACTERS = 120  # the most that is shown of any foreign text
+HUB = "https://huggingface.co/"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: scores as the verifier found them, everything else as the submission states it."""
+
+    folder: str
+    name: str
+    f1: float  # strict, micro
+    by_type: dict[str, float]  # strict F1
+    date: str  # ISO 8601
+    organisation: str | None = None
+    hub_id: str | None = None
+    revision: str | None = None
+    link: str | None = None  # https, or nothing
+    license: str | None = None
+    open_weights: bool | None = None
+    attention: str | None = None
+    layers: int | None = None
+    parameters: int | None = None
+    reach_tokens: int | None = None
+    teacher: str | None = None
+    distillation: str | None = None
+    training_data: str | None = None
+    test_documents_seen: bool | None = None
+    words_per_second: float | None = None
+    peak_memory_mib: float | None = None
+    hardware: str | None = None
+    rank: int = 0  # equal scores share a rank
+    kept: float | None = None  # share of the teacher's F1, where the teacher is on the same board
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The entries of one split, best first."""
+
+    name: str
+    split: str
+    scheme: str
+    labels: tuple[tuple[str, str], ...]  # name and definition
+    documents: int
+    words: int
+    inputs: str  # fingerprints
+    gold: str
+    entries: tuple[Entry, ...]
+
+
+def entry_of(verification: Verification) -> Entry:
+    """Return the row of a verified submission.
+
+    Raises:
+        GonerdError: the submission did not pass: it never reaches a board.
+    """
+    submission, result, strict = verification.submission, verification.result, verification.strict
+    if not verification.verified or submission is None or result is None or strict is None:
+        raise GonerdError("not verified", where=verification.folder)
+    stated = submission.model_dump(exclude={"contact", "reference"})
+    return Entry(
+        folder=verification.folder,
+        f1=strict.micro.f1,
+        by_type={label: counts.f1 for label, counts in strict.by_type.items()},
+        date=result.created_at[:10],
+        link=_link(submission.hub_id, submission.reference),
+        words_per_second=result.speed.words_per_second or None,  # 0: not measured
+        peak_memory_mib=result.speed.peak_memory_mib or None,
+        **stated,
+    )
+
+
+def _link(hub_id: str | None, reference: str | None) -> str | None:
+    return https_or_none(f"{HUB}{hub_id}" if hub_id else reference)
+
+
+def boards_of(verifications: Iterable[Verification]) -> list[Board]:
+    """Return the boards of the verified submissions, one for each gold, ordered by name and split.
+
+    Raises:
+        GonerdError: one of the submissions did not pass.
+    """
+    groups: dict[tuple[str, str, str], list[Verification]] = {}
+    for verification in verifications:
+        gold = verification.gold
+        groups.setdefault((gold.name, gold.split, str(gold.fingerprint.gold)), []).append(verification)
+    return [_board(groups[key]) for key in sorted(groups)]
+
+
+def _board(group: list[Verification]) -> Board:
+    gold = group[0].gold
+    return Board(
+        name=gold.name,
+        split=gold.split,
+        scheme=gold.scheme.name,
+        labels=tuple((label.name, label.definition) for label in gold.scheme.labels),
+        documents=len(gold.documents),
+        words=gold.words,
+        inputs=gold.fingerprint.inputs,
+        gold=str(gold.fingerprint.gold),
+        entries=ranked(entry_of(verification) for verification in group),
+    )
+
+
+def ranked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return the entries best first, with rank and share of the teacher's F1; the order they come in has no part in it.
+
+    Equal scores share a rank (1, 2, 2, 4) and stand in order of name, then folder.
+    """
+    found = sorted(entries, key=lambda entry: (-entry.f1, entry.name.casefold(), entry.name, entry.folder))
+    best: dict[float, int] = {}
+    for place, entry in enumerate(found, start=1):
+        best.setdefault(entry.f1, place)
+    return tuple(replace(entry, rank=best[entry.f1], kept=_kept(entry, found)) for entry in found)
+
+
+def _kept(entry: Entry, others: list[Entry]) -> float | None:
+    """Return the share of the teacher's F1 that a student keeps, or None unless exactly one entry is that teacher."""
+    if entry.teacher is None:
+        return None
+    teachers = [other for other in others if other is not entry and entry.teacher in (other.name, other.hub_id)]
+    return entry.f1 / teachers[0].f1 if len(teachers) == 1 and teachers[0].f1 > 0 else None
+
+
+def display(text: str, *, limit: int = TEXT_CHARACTERS) -> str:
+    """Return a foreign text as it may be shown: shortened, without characters that hide, reorder or stack text.
+
+    The verifier refuses such names already; what is shown does not rely on it.
+    """
+    import unicodedata
+
+    kept: list[str] = []
+    marks = 0
+    for character in text[:limit]:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if marks <= MARKS_IN_A_ROW:
+            kept.append("\N{REPLACEMENT CHARACTER}" if category in REFUSED_CATEGORIES else character)
+    return "".join(kept) + ("…" if len(text) > limit else "")

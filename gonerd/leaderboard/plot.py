@@ -1,0 +1,136 @@
+"""The plot of F1 against speed: only the geometry; the template draws it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gonerd.leaderboard.board import Entry, display
+
+WIDTH, HEIGHT = 960.0, 396.0
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 24.0, 36.0, 48.0
+SLOWEST, FASTEST = 0.01, 1e9  # words a second; one figure beyond would press all others together
+LABELLED = 40  # beyond that many points only the dots are drawn
+CHARACTER, LINE = 6.6, 15.0  # width and height of a label's characters
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on an axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An entry in the plot; `label` is empty where there is no room."""
+
+    x: float
+    y: float
+    title: str
+    student: bool
+    label: str = ""
+    label_x: float = 0.0
+    label_y: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Points and ticks in the coordinates of a drawing of `width` by `height`."""
+
+    points: tuple[Point, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    width: float = WIDTH
+    height: float = HEIGHT
+    left: float = LEFT
+    right: float = WIDTH - RIGHT
+    top: float = TOP
+    bottom: float = HEIGHT - BOTTOM
+
+
+def plot_of(entries: Sequence[Entry]) -> Plot | None:
+    """Return the plot of the entries that state their speed, or None if there is none."""
+    measured = [entry for entry in entries if SLOWEST <= (entry.words_per_second or 0) <= FASTEST]
+    speeds = [math.log10(entry.words_per_second or SLOWEST) for entry in measured]
+    if not speeds:
+        return None
+    x_ticks = _log_ticks(min(speeds), max(speeds))
+    y_ticks = _percent_ticks(min(entry.f1 for entry in measured), max(entry.f1 for entry in measured))
+    points = [
+        _point(entry, _between(speed, x_ticks, LEFT, WIDTH - RIGHT), _between(entry.f1, y_ticks, HEIGHT - BOTTOM, TOP))
+        for entry, speed in zip(measured, speeds, strict=True)
+    ]
+    return Plot(
+        tuple(_labelled(points)),
+        tuple(Tick(_between(value, x_ticks, LEFT, WIDTH - RIGHT), text) for value, text in x_ticks),
+        tuple(Tick(_between(value, y_ticks, HEIGHT - BOTTOM, TOP), text) for value, text in y_ticks),
+    )
+
+
+def _point(entry: Entry, x: float, y: float) -> Point:
+    title = f"{display(entry.name, limit=48)}: F1 {100 * entry.f1:.1f}, {entry.words_per_second:,.4g} words/s"
+    return Point(x, y, title, entry.teacher is not None, display(entry.name, limit=34))
+
+
+def _between(value: float, ticks: list[tuple[float, str]], start: float, end: float) -> float:
+    """Return where a value lies between the coordinates of the first and the last tick."""
+    first, last = ticks[0][0], ticks[-1][0]
+    return round(start + (end - start) * (value - first) / (last - first), 1)
+
+
+def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return ticks at 1, 2 and 5 times powers of ten (whole powers over a wide range) that enclose the logarithms."""
+    wide = high - low > 3
+    step = max(1, math.ceil((high - low) / 8))
+    powers = range(math.floor(low), math.ceil(high) + step + 1, step)
+    values = [power + math.log10(factor) for power in powers for factor in ((1,) if wide else (1, 2, 5))]
+    first = max(place for place, value in enumerate(values) if value <= low + 1e-9)
+    last = min(place for place, value in enumerate(values) if value > high - 1e-9 and place > first)
+    return [(value, _power_text(value)) for value in values[first : last + 1]]
+
+
+def _power_text(logarithm: float) -> str:
+    value = 10.0**logarithm
+    return f"{value:,.0f}" if 0.99 <= value < 999_999 else f"{value:.0e}"
+
+
+def _percent_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return round ticks that enclose the shares."""
+    step = next(size for size in (0.01, 0.02, 0.05, 0.1, 0.2, 1.0) if (high - low) / size <= 5)
+    first = math.floor(low / step + 1e-9)
+    last = max(math.ceil(high / step - 1e-9), first + 1)
+    return [(number * step, f"{100 * number * step:.0f}") for number in range(first, last + 1)]
+
+
+def _labelled(points: list[Point]) -> list[Point]:
+    """Return the points with their labels where there is room: right, left, above or below, the best entry first."""
+    taken = [(point.x - 7, point.y - 7, point.x + 7, point.y + 7) for point in points]
+    found: list[Point] = []
+    for point in points:
+        placed = _place(point, taken) if len(points) <= LABELLED else None
+        if placed is not None:
+            taken.append(_box(placed))
+        found.append(placed or Point(point.x, point.y, point.title, point.student))
+    return found
+
+
+def _place(point: Point, taken: list[tuple[float, float, float, float]]) -> Point | None:
+    width = CHARACTER * len(point.label)
+    places = ((11.0, 4.0), (-11.0 - width, 4.0), (-width / 2, -12.0), (-width / 2, 22.0))
+    for across, down in places:
+        x, y = round(point.x + across, 1), round(point.y + down, 1)
+        tried = Point(point.x, point.y, point.title, point.student, point.label, x, y)
+        if LEFT <= x <= WIDTH - width and not any(_overlap(_box(tried), other) for other in taken):
+            return tried
+    return None
+
+
+def _box(point: Point) -> tuple[float, float, float, float]:
+    return (point.label_x, point.label_y - LINE + 3, point.label_x + CHARACTER * len(point.label), point.label_y + 3)
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,0 +1,115 @@
+"""The board as one static page that needs nothing else: no request leaves it, and it works opened from a file.
+
+Text from submissions is escaped, shortened and cleaned; links are https only; a Content-Security-Policy allows the
+page's own style and script by their hashes and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gonerd import __version__
+from gonerd.leaderboard.board import Board, Entry, boards_of, display
+from gonerd.leaderboard.columns import columns_of
+from gonerd.leaderboard.plot import plot_of
+from gonerd.leaderboard.verify import Verification
+from gonerd.store import write_atomic, write_json
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def build_site(verifications: Iterable[Verification], out: Path) -> Path:
+    """Write `index.html`, `leaderboard.csv` and `leaderboard.json` into the folder `out`; return the page's path.
+
+    The same submissions give the same bytes, in whatever order they come.
+
+    Raises:
+        GonerdError: one of the submissions did not pass verification.
+    """
+    return write_site(boards_of(verifications), out)
+
+
+def write_site(boards: Sequence[Board], out: Path) -> Path:
+    """Write page and downloads for some boards; return the page's path."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(out / "leaderboard.csv", to_csv(boards))
+    write_json(out / "leaderboard.json", {"gonerd_version": __version__, "boards": [asdict(board) for board in boards]})
+    write_atomic(out / "index.html", render_page(boards))
+    return out / "index.html"
+
+
+def render_page(boards: Sequence[Board]) -> str:
+    """Return the page as HTML."""
+    style = (TEMPLATES / "board.css").read_text(encoding="utf-8")
+    script = (TEMPLATES / "board.js").read_text(encoding="utf-8")
+    views = [_view(board) for board in boards]
+    return (
+        _environment()
+        .get_template("index.html")
+        .render(views=views, style=style, script=script, policy=_policy(style, script), version=__version__)
+    )
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    """Return the Content-Security-Policy that allows this style and this script, by hash, and an empty icon."""
+    return (
+        f"default-src 'none'; style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source_hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _view(board: Board) -> dict[str, Any]:
+    """Return what the template draws of one board."""
+    columns = columns_of(board)
+    rows = [[(column, column.cell(entry)) for column in columns] for entry in board.entries]
+    texts = sorted({entry.attention for entry in board.entries if entry.attention})
+    attentions = [{"value": display(text), "text": display(text, limit=40)} for text in texts]
+    return {"board": board, "columns": columns, "rows": rows, "plot": plot_of(board.entries), "attentions": attentions}
+
+
+def to_csv(boards: Sequence[Board]) -> str:
+    """Return every entry of every board as CSV with a header line."""
+    names = [field.name for field in fields(Entry) if field.name != "by_type"]
+    types = sorted({label for board in boards for label, _ in board.labels})
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["dataset", "split", "gold", *names, *(f"f1_{label}" for label in types)])
+    for board in boards:
+        for entry in board.entries:
+            values = [board.name, board.split, board.gold, *(getattr(entry, name) for name in names)]
+            writer.writerow([_csv_cell(value) for value in [*values, *(entry.by_type.get(label) for label in types)]])
+    return stream.getvalue()
+
+
+def _csv_cell(value: object) -> str:
+    """Return a cell; a text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return "" if value is None else json.dumps(value)

@@ -1,0 +1,113 @@
+"""A small gold split, and a maker of submissions to it that are right until a test breaks them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gonerd.evaluation.result import Result
+from gonerd.formats.gold import Gold, GoldDocument
+from gonerd.formats.predictions import match, write_predictions
+from gonerd.labels import load_scheme
+from gonerd.leaderboard.submission import Submission, write_submission
+from gonerd.records import Prediction
+
+DOCUMENTS = {
+    "one": [("Ann", "B-PER"), ("Lee", "I-PER"), ("visits", "O"), ("Oslo", "B-LOC"), (".", "O")],
+    "two": [("Acme", "B-ORG"), ("hired", "O"), ("the", "O"), ("Norwegian", "B-MISC"), ("🙂", "O")],
+    "três": [("São", "B-LOC"), ("Paulo", "I-LOC"), ("wins", "O")],
+    "four": [("Nothing", "O"), ("here", "O")],
+}
+
+
+@pytest.fixture
+def gold() -> Gold:
+    return make_gold()
+
+
+def make_gold() -> Gold:
+    documents = [
+        GoldDocument(name, tuple(token for token, _ in rows), tuple(tag for _, tag in rows), source=f"s{len(rows) % 2}")
+        for name, rows in DOCUMENTS.items()
+    ]
+    return Gold.of(documents, scheme=load_scheme(), name="tiny", split="test")
+
+
+def right_tags() -> dict[str, list[str]]:
+    return {name: [tag for _, tag in rows] for name, rows in DOCUMENTS.items()}
+
+
+def claim(gold: Gold, predictions: list[Prediction], **model: object) -> Result:
+    """Return the honest result of some predictions."""
+    from gonerd.evaluation.result import Reading, TypeScore
+
+    matching = match(gold, predictions)
+    strict, lenient = matching.scores(reading="strict"), matching.scores(reading="lenient")
+    sources = sorted({str(document.source) for document in gold.documents})
+    content = {
+        "gonerd_version": "0.1.0",
+        "created_at": "2026-03-01T12:00:00+00:00",
+        "data": {
+            "name": "tiny",
+            "split": "test",
+            "scheme": "gonerd",
+            "documents": len(gold.documents),
+            "words": gold.words,
+            "inputs": gold.fingerprint.inputs,
+            "gold": gold.fingerprint.gold,
+        },
+        "model": {"name": "organisation/model", "revision": "abc123", "backend": "predictions", **model},
+        "settings": {"stride": 128, "seed": None},
+        "libraries": {"numpy": "2.0"},
+        "strict": Reading.of(strict).model_dump(),
+        "lenient": Reading.of(lenient).model_dump(),
+        "by_source": {name: TypeScore.of(matching.scores(source=name).micro).model_dump() for name in sources},
+        "coverage": {
+            "gold_words": gold.words,
+            "predicted_words": gold.words,
+            "lost_words": 0,
+            "windowed_documents": 1,
+        },
+        "speed": {"seconds": 1.5, "words_per_second": 10.0, "peak_memory_mib": 100.0, "hardware": "one processor"},
+    }
+    return Result.model_validate(content)
+
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path, gold: Gold) -> Make:
+    """Return a maker of submission folders with honest results."""
+
+    def made(folder: str = "mine", *, tags: dict[str, list[str]] | None = None, **fields: object) -> Path:
+        answers = {**right_tags(), "two": ["O"] * 5} if tags is None else tags
+        predictions = [Prediction(name, tuple(row)) for name, row in answers.items()]
+        work = tmp_path / f"{folder}.work"
+        work.mkdir()
+        write_predictions(work / "p.jsonl", predictions)
+        (work / "result.json").write_text(claim(gold, predictions).model_dump_json())
+        stated = {"name": "My model", "contact": "me@example.org", **fields}
+        (tmp_path / "submissions").mkdir(exist_ok=True)
+        out = tmp_path / "submissions" / folder
+        return write_submission(work / "result.json", work / "p.jsonl", out, submission=Submission(**stated))
+
+    return made
+
+
+@pytest.fixture
+def gold_file(tmp_path: Path, gold: Gold) -> Path:
+    path = tmp_path / "gold.jsonl"
+    rows = [
+        {"id": item.id, "tokens": item.tokens, "ner_tags": item.ner_tags, "source": item.source}
+        for item in gold.documents
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def right() -> dict[str, list[str]]:
+    """Return the right tags of every document."""
+    return right_tags()

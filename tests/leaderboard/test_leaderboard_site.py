@@ -1,0 +1,262 @@
+import base64
+import csv
+import hashlib
+import io
+import itertools
+import json
+import random
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from gonerd.errors import GonerdError
+from gonerd.labels import load_scheme
+from gonerd.leaderboard.board import Board, Entry, boards_of, display, ranked
+from gonerd.leaderboard.plot import plot_of
+from gonerd.leaderboard.site import build_site, render_page, to_csv, write_site
+from gonerd.leaderboard.verify import verify
+
+MARKUP = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+HOSTILE = [
+    MARKUP,
+    "' onmouseover='alert(1)",
+    "{{ 7 * 7 }}{% raw %}",
+    "</style></script><!--",
+    "&lt;b&gt;",
+    "evil\u202egnp.exe\u2066",
+    "../../etc/passwd",
+    "=HYPERLINK(1)",
+    "W" * 10_000,
+    "Z" + "\u0335\u0301" * 5_000,
+    "\x00\x1b[31m\r\n",
+    "مؤسسة 🙂",
+]
+
+
+def entry(name: str, f1: float, **fields: object) -> Entry:
+    known = {"folder": name[:20], "name": name, "f1": f1, "by_type": {"PER": f1}, "date": "2026-03-01"}
+    return Entry(**{**known, **fields})
+
+
+def board(*entries: Entry, name: str = "gonerd") -> Board:
+    labels = tuple((label.name, label.definition) for label in load_scheme().labels)
+    return Board(name, "test", "gonerd", labels, 85, 106_391, "a" * 64, "b" * 64, ranked(entries))
+
+
+def hostile_board() -> Board:
+    entries = [
+        entry(
+            text,
+            0.1 + number / 100,
+            organisation=text,
+            attention=text,
+            teacher=text,
+            license=text,
+            hardware=text,
+            training_data=text,
+            words_per_second=10.0**number,
+            peak_memory_mib=10.0 ** (20 * number),
+            parameters=10**number,
+        )
+        for number, text in enumerate(HOSTILE)
+    ]
+    return board(*entries, name=MARKUP)
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.code: dict[str, str] = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):  # noqa: ARG002 - the parser gives it
+        self.open.append("")
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("style", "script"):
+            self.code[self.open[-1]] = data
+
+
+def test_hostile_text_makes_no_element_and_no_attribute() -> None:
+    page = render_page([hostile_board()])
+    elements = Elements(page).found
+    calm = Elements(render_page([board(*(entry(f"m{n}", n / 100, words_per_second=1.0) for n in range(12)))])).found
+    assert {tag for tag, _ in elements} <= {tag for tag, _ in calm} | {"select", "option", "small"}
+    assert sum(tag == "script" for tag, _ in elements) == 1
+    assert not any(name.startswith("on") or name == "style" for _, attributes in elements for name in attributes)
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert "{{ 7 * 7 }}" in page
+
+
+def test_hostile_text_is_cut_and_loses_what_hides_or_reorders_it() -> None:
+    page = render_page([hostile_board()])
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\x00\x1b]", page)
+    assert "W" * 300 not in page
+    assert "\u0301" * 5 not in page
+    assert len(page) < 150_000
+
+
+def test_the_page_asks_for_nothing_and_links_only_to_https() -> None:
+    page = render_page([hostile_board(), board(entry("a", 0.5, link="https://example.org/a"))])
+    for tag, attributes in Elements(page).found:
+        assert tag not in ("img", "iframe", "object", "embed", "base", "form", "video", "audio", "source")
+        assert "src" not in attributes
+        if tag == "link":
+            assert attributes == {"rel": "icon", "href": "data:,"}
+        elif "href" in attributes:
+            own = ("leaderboard.csv", "leaderboard.json")
+            assert attributes["href"].startswith("https://") or attributes["href"] in own
+    for code in Elements(page).code.values():
+        assert not re.search(r"url\(|@import|fetch|XMLHttpRequest|http", code)
+
+
+def test_the_policy_allows_exactly_the_style_and_script_of_the_page() -> None:
+    elements = Elements(render_page([hostile_board()]))
+    policy = next(a["content"] for tag, a in elements.found if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none';")
+    for kind in ("style", "script"):
+        digest = base64.b64encode(hashlib.sha256(elements.code[kind].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize("address", ["http://example.org", "javascript:alert(1)", "https://a b", 'https://x/"', "//x"])
+def test_no_other_address_becomes_a_link(address: str) -> None:
+    from gonerd.leaderboard.submission import https_or_none
+
+    assert https_or_none(address) is None
+
+
+def test_ties_share_a_rank_and_stand_in_the_order_of_names() -> None:
+    entries = [entry("c", 0.5), entry("a", 0.5), entry("d", 0.25), entry("b", 0.75)]
+    for order in itertools.permutations(entries):
+        found = ranked(order)
+        assert [(item.rank, item.name) for item in found] == [(1, "b"), (2, "a"), (2, "c"), (4, "d")]
+
+
+def test_a_student_keeps_a_share_of_the_one_teacher_it_names() -> None:
+    teacher = entry("big", 0.8, hub_id="org/big")
+    by_name, by_id = entry("s1", 0.6, teacher="big"), entry("s2", 0.4, teacher="org/big")
+    kept = {item.name: item.kept for item in ranked([teacher, by_name, by_id, entry("s3", 0.3, teacher="other")])}
+    assert kept == {"big": None, "s1": pytest.approx(0.75), "s2": pytest.approx(0.5), "s3": None}
+
+
+def test_a_teacher_that_two_entries_claim_to_be_is_none() -> None:
+    entries = [entry("big", 0.8), entry("big", 0.1, folder="other"), entry("s", 0.6, teacher="big")]
+    assert [item.kept for item in ranked(entries)] == [None, None, None]
+
+
+def test_a_model_is_not_its_own_teacher() -> None:
+    assert ranked([entry("a", 0.5, teacher="a")])[0].kept is None
+
+
+def test_a_site_of_verified_submissions(make, gold, right, tmp_path: Path) -> None:
+    folders = [
+        make("teacher", tags=right, name="Teacher", organisation="Some & Co"),
+        make("student", name="Student", teacher="Teacher", reference="https://example.org/s"),
+    ]
+    verifications = [verify(folder, gold) for folder in folders]
+    page = build_site(verifications, tmp_path / "site")
+    assert page == tmp_path / "site" / "index.html"
+    html = page.read_text(encoding="utf-8")
+    assert "Some &amp; Co" in html
+    assert "75.0 %" in html
+    assert str(gold.fingerprint.gold) in html
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "site" / "leaderboard.csv").read_text(encoding="utf-8"))))
+    assert [(row["rank"], row["name"], row["f1"], row["kept"]) for row in rows] == [
+        ("1", "Teacher", "1.0", ""),
+        ("2", "Student", "0.75", "0.75"),
+    ]
+    (written,) = json.loads((tmp_path / "site" / "leaderboard.json").read_text(encoding="utf-8"))["boards"]
+    assert [item["name"] for item in written["entries"]] == ["Teacher", "Student"]
+    assert "me@example.org" not in html + json.dumps(written)
+    build_site(verifications[::-1], tmp_path / "again")
+    for path in page.parent.iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
+def test_a_speed_that_was_not_measured_is_not_shown_as_zero(make, gold) -> None:
+    folder = make()
+    path = folder / "result.json"
+    path.write_text(path.read_text().replace('"words_per_second":10.0', '"words_per_second":0.0'))
+    (only,) = boards_of([verify(folder, gold)])[0].entries
+    assert only.words_per_second is None
+    assert plot_of([only]) is None
+    assert "nan" not in render_page(boards_of([verify(folder, gold)])).lower()
+
+
+def test_a_rejected_submission_never_reaches_a_board(make, gold) -> None:
+    folder = make("rejected")
+    (folder / "surplus").write_text("")
+    with pytest.raises(GonerdError, match="not verified"):
+        boards_of([verify(make("fine"), gold), verify(folder, gold)])
+
+
+def test_a_spreadsheet_runs_no_formula() -> None:
+    rows = list(csv.reader(io.StringIO(to_csv([hostile_board()]))))
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
+    assert any(cell == "'=HYPERLINK(1)" for row in rows for cell in row)
+
+
+def test_a_board_without_entries_is_a_page_that_says_so() -> None:
+    assert "no verified submission" in render_page([])
+
+
+def test_display_keeps_ordinary_text_of_any_script() -> None:
+    for text in ("Zoë", "模型", "नाम", "🙂", "a & b <c>"):
+        assert display(text) == text
+
+
+def test_every_point_of_a_plot_lies_inside_it() -> None:
+    chance = random.Random(7)
+    for _ in range(60):
+        entries = [
+            entry(f"m{n}", chance.random(), words_per_second=10 ** chance.uniform(-2, 9))
+            for n in range(chance.randrange(1, 60))
+        ]
+        plot = plot_of(entries)
+        assert plot is not None
+        for point in plot.points:
+            assert plot.left <= point.x <= plot.right
+            assert plot.top <= point.y <= plot.bottom
+        assert 2 <= len(plot.x_ticks) <= 14
+        assert 2 <= len(plot.y_ticks) <= 8
+        labels = [point for point in plot.points if point.label]
+        for one, other in itertools.combinations(labels, 2):
+            assert (one.label_x, one.label_y) != (other.label_x, other.label_y)
+
+
+def test_an_absurd_speed_does_not_press_the_others_together() -> None:
+    entries = [entry("a", 0.5, words_per_second=1e300), entry("b", 0.6, words_per_second=100.0), entry("c", 0.1)]
+    plot = plot_of(entries)
+    assert plot is not None
+    assert [point.title[0] for point in plot.points] == ["b"]
+    assert plot_of([entry("c", 0.1)]) is None
+
+
+@pytest.mark.tools
+def test_the_page_works_in_a_browser(tmp_path: Path) -> None:
+    """Under its own policy the script runs: it shows the tools and counts the rows."""
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("skipped: no chromium")
+    page = write_site([hostile_board()], tmp_path / "site").parent / "index.html"
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert f"{len(HOSTILE)} entries" in shown
+    assert not any("hidden" in attributes for _, attributes in Elements(shown).found)
