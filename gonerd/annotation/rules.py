@@ -276,14 +276,14 @@ def _repeats(
     text: Text, labels: Mapping[Surface, str], taken: Sequence[tuple[int, int, str]]
 ) -> list[tuple[int, int, str]]:
     """Return further places of labelled surfaces among the words not taken, the longest first."""
-    free = [word.capital for word in text.words]
+    covered = [False] * len(text.words)
     for first, after, _ in taken:
-        free[first:after] = [False] * (after - first)
+        covered[first:after] = [True] * (after - first)
     known = {surface: label for surface, label in labels.items() if _repeatable(surface)}
     known |= {tuple(word.upper() for word in surface): label for surface, label in known.items()}
     found, position = [], 0
-    while position < len(free):
-        end = next((end for end in _ends(free, position) if text.surface(position, end) in known), 0)
+    while position < len(covered):
+        end = next((end for end in _ends(text.words, covered, position) if text.surface(position, end) in known), 0)
         if end:
             found.append((position, end, known[text.surface(position, end)]))
         position = end or position + 1
@@ -294,13 +294,13 @@ def _repeatable(surface: Surface) -> bool:
     return len(surface) > 1 or (len(surface[0]) > 2 and surface[0] not in names("not_names"))
 
 
-def _ends(free: Sequence[bool], first: int) -> Iterator[int]:
-    """Yield the ends of the stretches of free words from `first`, the longest first."""
-    if free[first]:
-        limit = min(len(free), first + _LONGEST)
-        while not free[limit - 1]:
-            limit -= 1
-        yield from range(limit, first, -1)
+def _ends(words: Sequence[Word], covered: Sequence[bool], first: int) -> Iterator[int]:
+    """Yield the ends of the stretches of words not covered that begin and end with a capital, the longest first."""
+    last = first
+    while last < min(len(words), first + _LONGEST) and not covered[last]:
+        last += 1
+    if words[first].capital:
+        yield from (end for end in range(last, first, -1) if words[end - 1].capital)
 
 
 def _trim(text: Text, first: int, after: int, label: str) -> Span | None:

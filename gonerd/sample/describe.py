@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from gonerd.training.distill import DistillConfig
 
 ANNOTATORS = (
-    "The site's articles were annotated twice, independently, by a large language model working from the one-page quick "
-    "card; the differences were settled one by one by a third pass of such a model. Agreement here shows that the tools "
+    "The site's articles were annotated twice, independently, by a large language model working from the one-page "
+    "quick card; the differences were settled one by one by another such model. Agreement here shows that the tools "
     "work, not how reliably people annotate. The generated documents carry the gold that they were generated with."
 )
 

@@ -1,7 +1,7 @@
 """The whole main job over the sample, offline: from a web site to a verified leaderboard page.
 
-Every step writes a folder that names what it was made from, so a second run looks up what is there and goes on with what
-is not.
+Every step writes a folder that names what it was made from, so a second run looks up what is there and goes on with
+what is not.
 """
 
 from __future__ import annotations

@@ -1,0 +1,212 @@
+"""The quickstart's first steps: from a web site to a dataset that loads by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gonerd import store
+from gonerd.errors import GonerdError
+from gonerd.formats import jsonl
+from gonerd.labels import load_scheme
+from gonerd.records import Annotation, Document, Manifest
+from gonerd.sample.data import ANNOTATORS, sample, site_host, true_documents
+from gonerd.sample.quickstart import Workspace
+
+COUNTS = {"train": 300, "validation": 30, "test": 60}
+"""Generated documents by split: enough to learn from in a minute; the site's own are too few."""
+
+
+def crawl_site(workspace: Workspace) -> list[str]:
+    """Serve the sample site on loopback and crawl it."""
+    from gonerd.corpus.crawl import crawl
+    from gonerd.corpus.fetch import CrawlConfig
+    from gonerd.corpus.sources import load_source
+    from gonerd.sample.server import folder_site, serve
+
+    out = workspace.folder("warc")
+    site = folder_site(sample("site"), site_host())
+    with serve(site) as address, workspace.bar("Crawling") as progress:
+        config = CrawlConfig(delay_s=0.0, proxy=address)
+        manifest = crawl(load_source(str(sample("source.toml"))), out, config=config, progress=progress)
+    workspace.figures["crawl"] = counts(manifest)
+    return [f"{manifest.written} pages of http://{site_host()}/ fetched over {address}; {drops(manifest)}", str(out)]
+
+
+def extract_documents(workspace: Workspace) -> list[str]:
+    """Extract the main text, filter it, and remove near-duplicates."""
+    from gonerd.corpus.dedup import dedup
+    from gonerd.corpus.run import ExtractSettings, extract
+    from gonerd.corpus.sources import load_source
+    from gonerd.similarity import SimilarityConfig
+
+    extracted, out = workspace.folder("extracted"), workspace.folder("documents")
+    settings = ExtractSettings(source=load_source(str(sample("source.toml"))))
+    with workspace.bar("Extracting") as progress:
+        first = extract([workspace.folder("warc")], extracted, settings=settings, progress=progress)
+        second = dedup(extracted, out, config=SimilarityConfig(), progress=progress)
+    quality = text_quality(store.read_records(out, Document))
+    workspace.figures["documents"] = {"extract": counts(first), "dedup": counts(second), "word_f1": quality}
+    dropped = drops(first, second)
+    return [f"{second.written} documents; {dropped}; word F1 {quality:.3f} against the true main text", str(out)]
+
+
+def text_quality(documents: Iterable[Document]) -> float:
+    """Return the F1 of the extracted words against those of the true texts, all documents together."""
+    truth = {document.id: document.text for document in true_documents()}
+    shared = found = wanted = 0
+    for document in documents:
+        here, there = Counter(document.text.split()), Counter(truth[document.id].split())
+        shared += (here & there).total()
+        found, wanted = found + here.total(), wanted + there.total()
+    return round(2 * shared / (found + wanted), 4)
+
+
+def annotate_documents(workspace: Workspace) -> list[str]:
+    """Suggest spans, import both passes, report their agreement, adjudicate to gold."""
+    from gonerd.annotation.agreement import agreement
+    from gonerd.scoring import score_spans
+
+    documents = list(store.read_records(workspace.folder("documents"), Document))
+    suggested = suggest_spans(workspace)
+    passes = {name: import_one(workspace, name, documents) for name in ANNOTATORS}
+    measured = agreement(passes, documents)
+    store.write_json(workspace.folder("annotations", "agreement.json"), measured)
+    gold, settled = adjudicate_passes(workspace, passes, documents)
+    labels = load_scheme().names
+    suggestions = score_spans(by_document(gold), by_document(suggested), labels=labels).micro.f1
+    pair = measured.pairs[0]
+    spans = sum(len(annotation.spans) for annotation in gold)
+    workspace.figures["annotation"] = {
+        "agreement_f1": round(pair.exact.f1, 4),
+        "agreement_f1_interval": [round(pair.exact_low, 4), round(pair.exact_high, 4)],
+        "kappa": round(pair.kappa, 4),
+        "suggestions_f1": round(suggestions, 4),
+        "gold_spans": spans,
+        "settled_differences": settled,
+    }
+    return [
+        f"two passes agree at F1 {pair.exact.f1:.3f} (kappa {pair.kappa:.3f}); {settled} differences settled; "
+        f"gold has {spans} spans; the rules' suggestions score F1 {suggestions:.3f} against it",
+        str(workspace.folder("gold")),
+    ]
+
+
+def by_document(annotations: Sequence[Annotation]) -> dict[str, Any]:
+    """Return the spans of annotations by document id."""
+    return {annotation.document_id: annotation.spans for annotation in annotations}
+
+
+def suggest_spans(workspace: Workspace) -> list[Annotation]:
+    """Suggest spans by rules, as a stage over the documents."""
+    from gonerd.annotation.suggest import SuggestConfig, suggest
+
+    config, scheme = SuggestConfig(), load_scheme()
+    work = partial(suggest, config=config, scheme=scheme)
+    stage = store.Stage("annotate suggest", config, partial(jsonl.read, kind=Document), work)
+    out = workspace.folder("annotations", "suggested")
+    with workspace.bar("Suggesting") as progress:
+        store.run_stage(stage, store.shards(workspace.folder("documents")), out, progress=progress)
+    return list(store.read_records(out, Annotation))
+
+
+def import_one(workspace: Workspace, name: str, documents: Sequence[Document]) -> list[Annotation]:
+    """Import one annotator's pass, made on the true texts, onto the extracted documents."""
+    from gonerd.annotation.passes import import_pass, mover
+    from gonerd.corpus.realign import realign
+    from gonerd.formats.standoff import read
+
+    file = sample("annotations", f"{name}.jsonl")
+    records = import_pass(read(file), documents, move=mover(realign, true_documents()))
+    out = workspace.folder("annotations", name)
+    config = {"format": "standoff", "file": store.sha256_file(file)}
+    store.write_stage(records, out, stage="annotate import", config=config)
+    return list(store.read_records(out, Annotation))
+
+
+def adjudicate_passes(
+    workspace: Workspace, passes: dict[str, list[Annotation]], documents: Sequence[Document]
+) -> tuple[list[Annotation], int]:
+    """Make gold of both passes; return it with the number of differences that a decision settled."""
+    from gonerd.annotation.adjudicate import AdjudicateConfig, adjudicate
+    from gonerd.annotation.decisions import Decision
+    from gonerd.annotation.gold import write_gold
+    from gonerd.annotation.passes import mover
+    from gonerd.corpus.realign import realign
+
+    config = AdjudicateConfig()
+    result = adjudicate(
+        passes,
+        documents,
+        config=config,
+        decisions=jsonl.read(sample("annotations", "decisions.jsonl"), Decision),
+        move=mover(realign, true_documents()),
+    )
+    write_gold(result, workspace.folder("gold"), config=config)
+    return list(result.gold), sum(entry.by != "agreement" for entry in result.trail)
+
+
+def build_dataset(workspace: Workspace) -> list[str]:
+    """Add generated documents, build the dataset, and load it back by name."""
+    from gonerd.dataset.build import build
+    from gonerd.sample.describe import dataset_config
+
+    generated = generate_documents(workspace)
+    out = workspace.folder("dataset")
+    documents = [workspace.folder("documents"), *(folder / "documents" for folder in generated.values())]
+    gold = [workspace.folder("gold"), *(folder / "gold" for folder in generated.values())]
+    splits = {
+        document.id: split
+        for split, folder in generated.items()
+        for document in store.read_records(folder / "documents", Document)
+    }
+    with workspace.bar("Building") as progress:
+        manifest = build(documents, gold, out, config=dataset_config(), splits=splits, progress=progress)
+    rows = load_back(out)
+    if sum(rows.values()) != manifest.written:
+        raise GonerdError(f"{manifest.written} documents were written, but {sum(rows.values())} loaded", where=out)
+    workspace.figures["dataset"] = {**counts(manifest), "rows": rows}
+    shown = ", ".join(f"{count} {split}" for split, count in rows.items())
+    return [f'load_dataset("gonerd", data_dir="{out}") gives {shown}', str(out / "README.md")]
+
+
+def generate_documents(workspace: Workspace) -> dict[str, Path]:
+    """Write generated documents with their gold, a folder a split."""
+    from gonerd.sample.generator import generate
+
+    folders = {}
+    seed = workspace.config.seed
+    for split, count in COUNTS.items():
+        folders[split] = folder = workspace.folder("generated", split)
+        pairs = list(generate(count, seed=seed, split=split))
+        config = {"seed": seed, "split": split, "count": count}
+        store.write_stage([pair[0] for pair in pairs], folder / "documents", stage="generate documents", config=config)
+        store.write_stage([pair[1] for pair in pairs], folder / "gold", stage="generate gold", config=config)
+    return folders
+
+
+def load_back(folder: Path) -> dict[str, int]:
+    """Load the dataset as a user would and return its rows by split."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    loaded = datasets.load_dataset("gonerd", data_dir=str(folder))
+    return {split: rows.num_rows for split, rows in loaded.items()}
+
+
+def counts(*manifests: Manifest) -> dict[str, Any]:
+    """Return what was read, written and dropped, all manifests together."""
+    dropped: dict[str, int] = {}
+    for manifest in manifests:
+        for reason, count in manifest.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    return {"read": manifests[0].read, "written": manifests[-1].written, "dropped": dropped}
+
+
+def drops(*manifests: Manifest) -> str:
+    """Return the drops by reason as words."""
+    dropped = counts(*manifests)["dropped"]
+    return "dropped " + (", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "nothing")
