@@ -5,8 +5,8 @@ introduces them in full and comes back to them in short, as news does; it is ful
 are not; and the same word can be a person here and a town or a company there.
 
 No name of one split is made of parts of another, and the sentence patterns of `test` are its own; `validation` has
-names of its own in the patterns of `train`. Head words that a reader goes by ("River", "County Council", "Ltd"),
-titles and particles are common to all.
+names of its own in the patterns of `train`. Head words that a reader goes by ("River", "County Council", "Group"),
+titles and particles are common to all, and the initials of two bodies may happen to be the same.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class GeneratorConfig:
     """What the generated documents are like. Lengths are log-normal, as on the web, and cut off at both ends."""
 
     median_words: int = 830
-    """Median length in words before the cut; after it, and with the sentence that ends a text, it is about 900."""
+    """Median length in words before the cut at both ends; after it, it is about 900."""
     spread: float = 1.12
-    """Standard deviation of the logarithm of the length: with the defaults, one document in ten is above 3,000 words."""
+    """Standard deviation of the logarithm of the length; by default one document in ten is above 3,000 words."""
     minimum_words: int = 120
     """No document is shorter. Every word is a sub-token or more, so 4,097 gives documents above 4,096 sub-tokens."""
     maximum_words: int = 6000
@@ -83,7 +83,8 @@ def generate(
 
 def _document(number: int, seed: int, split: str, config: GeneratorConfig) -> tuple[Document, Annotation]:
     name = f"generated-{split}-{seed}-{number:06d}"
-    rng = Random(int.from_bytes(hashlib.sha256(f"gonerd generator {VERSION} {name}".encode()).digest()))
+    # A seeded text, not a secret.
+    rng = Random(int.from_bytes(hashlib.sha256(f"gonerd generator {VERSION} {name}".encode()).digest()))  # noqa: S311
     composer = _Composer(rng, split, config)
     title = composer.compose(config.words(rng))
     document = Document(
@@ -103,15 +104,16 @@ class _Composer:
     """Composes one document: headline, byline, and sections of a genre each until the length is reached."""
 
     def __init__(self, rng: Random, split: str, config: GeneratorConfig) -> None:
-        self.rng, self.config = rng, config
+        self.rng, self.config, self.split = rng, config, split
         self.style = Style.draw(rng)
-        self._genre = lambda name: load_genre(name, split=split, typographic=self.style.typographic)
         self.common: Genre = self._genre("common")
         self.writer = Writer(self.style)
         quotes = tuple(pattern.text for pattern in self.common.patterns["quote"])
         self.fillers = Fillers(rng, self.style, quotes)
         self.sentences = Sentences(Cast(split, rng), self.fillers, self.writer)
         self._common_deck: list[Pattern] = []
+        self._genres: list[str] = []  # still to come before one comes back
+        self._written: set[str] = set()  # texts of patterns
 
     def compose(self, words: int) -> str:
         """Write the document and return its headline."""
@@ -123,11 +125,21 @@ class _Composer:
             self._line(self.common.patterns["byline"])
         self._section(main, words, dateline=self.rng.random() < 0.5)
         while self.writer.words < words:
-            genre = main if self.rng.random() < 0.4 else self._genre(pick(self.rng, self.config.genres))
+            genre = self._next_genre(main)
             self._cast_roles(genre)
             self._line(genre.patterns["subhead"])
             self._section(genre, words, dateline=False)
         return title
+
+    def _genre(self, name: str) -> Genre:
+        return load_genre(name, split=self.split, typographic=self.style.typographic)
+
+    def _next_genre(self, main: Genre) -> Genre:
+        """Return the next section's genre; all have their turn before one comes back."""
+        if not self._genres:
+            others = [name for name in self.config.genres if name != main.name]
+            self._genres = [main.name, *shuffled(self.rng, others)]
+        return self._genre(self._genres.pop())
 
     def _cast_roles(self, genre: Genre) -> None:
         """Give the section's roles to members of the cast, and fix what must agree within it."""
@@ -184,15 +196,20 @@ class _Composer:
         self, patterns: tuple[Pattern, ...], *, gap: str | None = None, case: str = "plain", bullet: str = ""
     ) -> None:
         """Write one of the patterns on a line of its own."""
-        self._attempt(shuffled(self.rng, patterns), gap=gap or self.style.gap, case=case, bullet=bullet)
+        self._attempt(self._fresh_first(patterns), gap=gap or self.style.gap, case=case, bullet=bullet)
+
+    def _fresh_first(self, patterns: tuple[Pattern, ...]) -> list[Pattern]:
+        """Return the patterns in random order, those not written in this document first."""
+        return sorted(shuffled(self.rng, patterns), key=lambda pattern: pattern.text in self._written)
 
     def _sentence(self, patterns: tuple[Pattern, ...]) -> None:
         """Write one of the patterns right where the text is."""
-        for pattern in shuffled(self.rng, patterns):
+        for pattern in self._fresh_first(patterns):
             pieces = pattern.flat(self.rng)
             bound = self.sentences.bind(pattern.text, pieces)
             if bound is not None:
                 self.sentences.write(pieces, bound)
+                self._written.add(pattern.text)
                 return
 
     def _attempt(self, patterns: list[Pattern], *, gap: str | None, case: str = "plain", bullet: str = "") -> None:
@@ -206,6 +223,7 @@ class _Composer:
                     self.writer.literal(bullet)
                     self.writer.continue_line()
                 self.sentences.write(pieces, bound)
+                self._written.add(pattern.text)
                 return
 
 

@@ -4,7 +4,7 @@ A pattern is a sentence with slots and choices:
 
 - `{town}` is a member of the document's cast, or one of the section's roles; `{town2}` is another one of that kind;
 - `{town:bare}` asks for a form: `bare` (no article, no title), `short`, `last`, `upper`, `place` (a body as a place),
-  `body` (a place as the body in it), `name` (a product without its brand), `stem`, `a` (with "a" or "an"), `cap` (with a
+  `body` (a place as the body in it), `name` (a product without its brand), `a` (with "a" or "an"), `cap` (with a
   capital), `he his him He His` (pronouns);
 - `{per:new}` is somebody who was not in the document before (`newbare` likewise);
 - `{weekday}`, `{money}`, `{job}` and so on are ordinary words;

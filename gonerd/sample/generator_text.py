@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -12,9 +13,10 @@ from gonerd.sample.generator_words import Cast, Entity
 
 _PRONOUNS = {"he": 0, "his": 1, "him": 2}
 _AFTER_A = re.compile(r"(^|[\s(\[“\"])([Aa]) $")
-_VOWEL = re.compile(r"(?i)[aeiouåáéíóøúöü8]|11\b|18\b")
-_NOT_VOWEL = re.compile(r"(?i)uni[^nm]|eu|one\b|us[ei]|ut[ei]")
+_VOWEL = re.compile(r"(?i)[aeiouåáéíóøúöü8]|11\b|18\b|hon(est|our|orary)|hour")
+_NOT_VOWEL = re.compile(r"(?i)uni[^nm]|u[krs][aei]|eu|one\b|ut[ei]")
 _WORD = re.compile(r"(?<![\w'’])[a-z]{4,}")
+_SENTENCE_END = (". ", "? ", "! ", '." ', ".” ")
 MONTH_DAYS = 28
 
 
@@ -28,6 +30,7 @@ class Style:
     bullet: str
     day_first: bool  # "3 May" rather than "May 3"
     gap: str  # between paragraphs
+    currency: str
 
     @classmethod
     def draw(cls, rng: Random) -> Style:
@@ -39,6 +42,7 @@ class Style:
             bullet=pick(rng, ("- ", "• ", "* ", "")),
             day_first=rng.random() < 0.6,
             gap="\n" if rng.random() < 0.3 else "\n\n",
+            currency=pick(rng, ("£", "£", "$", "€")),
         )
 
 
@@ -80,6 +84,8 @@ class Writer:
             text = text[0] + text[2:]  # "Banks' garden"
         self.words += text.count(" ")
         self._append(self._cased(text))
+        if text.endswith(_SENTENCE_END):
+            self._starts_sentence = True
 
     def name(self, text: str, label: str) -> None:
         """Write a name and its span."""
@@ -121,6 +127,7 @@ class Writer:
     def _body_mention(self, entity: Entity, form: str, rng: Random, *, again: bool) -> None:
         known = entity in self._introduced
         short = form in ("short", "last") or again or (known and rng.random() < 0.78)
+        short = short and (known or not entity.acronym)
         text = entity.short if short else entity.full
         if form not in ("bare", "last"):
             self._title(entity, short=short)
@@ -132,11 +139,17 @@ class Writer:
         self._an(text)
         self.name(text, {"place": "LOC", "body": "ORG"}.get(form, entity.label))
         if not known and not short:
-            self._introduced.add(entity)
-            if entity.acronym and form != "bare":
-                self.literal(" (")
-                self.name(entity.short, entity.label)
-                self.literal(")")
+            self._introduce(entity, brackets=form not in ("bare", "owner"))
+
+    def _introduce(self, entity: Entity, *, brackets: bool) -> None:
+        """Note that a name is known from here on; initials are, once they have stood in brackets behind it."""
+        if entity.acronym and not brackets:
+            return
+        self._introduced.add(entity)
+        if entity.acronym:
+            self.literal(" (")
+            self.name(entity.short, entity.label)
+            self.literal(")")
 
     def _title(self, entity: Entity, *, short: bool) -> None:
         """Write what goes before a person's name, outside the span."""
@@ -169,8 +182,10 @@ class Writer:
         return self._capitalised(text)
 
     def _capitalised(self, text: str) -> str:
+        if not self._starts_sentence:
+            return text
         first = next((place for place, character in enumerate(text) if character.isalnum()), None)
-        if not self._starts_sentence or first is None:
+        if first is None:
             return text
         self._starts_sentence = False
         return text[:first] + text[first].upper() + text[first + 1 :]
@@ -221,7 +236,7 @@ class Fillers:
 
     def money(self) -> str:
         """Return an amount."""
-        sign = pick(self.rng, ("£", "£", "$", "€"))
+        sign = self.style.currency
         if self.rng.random() < 0.4:
             return f"{sign}{self.between(11, 98) / 10:.1f} million"
         return f"{sign}{self.between(2, 990)},{self.between(0, 9)}00"
@@ -239,13 +254,13 @@ class Fillers:
         return int(self.fixed["birth"]) + self.between(32, 60)
 
 
-_DRAWN = {
+_DRAWN: dict[str, Callable[[Fillers], object]] = {
     "quote": Fillers.quote,
     "date": Fillers.date,
     "money": Fillers.money,
     "middle": Fillers.middle,
-    "price": lambda fillers: f"£{fillers.between(8, 140)}",
-    "fine": lambda fillers: f"£{fillers.between(2, 19) * 50}",
+    "price": lambda fillers: f"{fillers.style.currency}{fillers.between(8, 140)}",
+    "fine": lambda fillers: f"{fillers.style.currency}{fillers.between(2, 19) * 50}",
     "num": lambda fillers: fillers.between(13, 97),
     "big": lambda fillers: f"{fillers.between(2, 38)},{fillers.between(100, 999)}",
     "pct": lambda fillers: f"{fillers.between(2, 39)}{pick(fillers.rng, (' per cent', '%'))}",
@@ -304,11 +319,13 @@ class Sentences:
         """Write a pattern whose slots are bound."""
         named: set[str] = set()
         words: set[str] = set()
-        for piece in pieces:
+        for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
             if isinstance(piece, str):
                 self.writer.literal(piece)
             elif piece.key in bound:
-                self.writer.mention(bound[piece.key], piece.form, self.rng, again=piece.key in named)
+                owner = isinstance(following, str) and following.startswith(("'s", "’s"))
+                form = piece.form or ("owner" if owner else "")  # brackets do not go between a name and its "'s"
+                self.writer.mention(bound[piece.key], form, self.rng, again=piece.key in named)
                 if piece.form.lower() not in _PRONOUNS:
                     named.add(piece.key)
             else:

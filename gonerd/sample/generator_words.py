@@ -15,9 +15,9 @@ _NEW_AT_LEAST = 0.14  # how often a long text brings in somebody new
 _EARLY = 1.7  # above 1, earlier members come up more often than later ones
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entity:
-    """A member of the cast."""
+    """A member of the cast; two of them are the same when they are one object."""
 
     label: str
     full: str
