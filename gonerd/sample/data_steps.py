@@ -173,6 +173,16 @@ def build_dataset(workspace: Workspace) -> list[str]:
     return [f'load_dataset("gonerd", data_dir="{out}") gives {shown}', str(out / "README.md")]
 
 
+def build_sample(workspace: Workspace, out: Path) -> Manifest:
+    """Build the dataset of the site alone, which comes with the package as the configuration `sample`."""
+    from gonerd.dataset.build import build
+    from gonerd.sample.describe import sample_config
+
+    for step in (crawl_site, extract_documents, annotate_documents):
+        step(workspace)
+    return build([workspace.folder("documents")], [workspace.folder("gold")], out, config=sample_config())
+
+
 def generate_documents(workspace: Workspace) -> dict[str, Path]:
     """Write generated documents with their gold, a folder a split."""
     from gonerd.sample.generator import generate

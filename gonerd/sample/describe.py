@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 ANNOTATORS = (
     "The site's articles were annotated twice, independently, by a large language model working from the one-page "
     "quick card; the differences were settled one by one by another such model. Agreement here shows that the tools "
-    "work, not how reliably people annotate. The generated documents carry the gold that they were generated with."
+    "work, not how reliably people annotate."
 )
+GENERATED = " The generated documents carry the gold that they were generated with."
 
 
 def dataset_config() -> BuildConfig:
@@ -25,6 +26,19 @@ def dataset_config() -> BuildConfig:
         name="gonerd-quickstart",
         summary="A fictional county newspaper's articles and generated documents, with named entities. Made to try "
         "gonerd offline, not to train anything for use.",
+        annotators=ANNOTATORS + GENERATED,
+        annotations_creators="machine-generated",
+        language_creators="machine-generated",
+    )
+
+
+def sample_config() -> BuildConfig:
+    """Return how the site alone is built and described: the configuration `sample` of the package."""
+    from gonerd.dataset.config import BuildConfig
+
+    return BuildConfig(
+        name="gonerd-sample",
+        summary="The articles of a fictional county newspaper, with named entities. Made to try gonerd offline.",
         annotators=ANNOTATORS,
         annotations_creators="machine-generated",
         language_creators="machine-generated",
