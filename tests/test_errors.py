@@ -28,7 +28,7 @@ def gonerd(monkeypatch, capsys):
     def run(function, *arguments):
         app = App(name="gonerd", version="0", suppress_keyboard_interrupt=False, result_action="return_value")
         app.command(function, name="try")
-        monkeypatch.setattr(command_line, "app", app)
+        monkeypatch.setattr(command_line, "build_app", lambda _: app)
         with pytest.raises(SystemExit) as end:
             main(["try", *map(str, arguments)])
         return end.value.code, *capsys.readouterr()
@@ -85,7 +85,7 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(gonerd):
 def test_a_fault_of_ours_shows_its_traceback(monkeypatch):
     app = App(name="gonerd", result_action="return_value")
     app.command(raising(ValueError("a bug")), name="try")
-    monkeypatch.setattr(command_line, "app", app)
+    monkeypatch.setattr(command_line, "build_app", lambda _: app)
     with pytest.raises(ValueError, match="a bug"):
         main(["try"])
 
@@ -94,7 +94,7 @@ def test_a_fault_of_ours_shows_its_traceback(monkeypatch):
 def test_debug_shows_the_traceback_and_is_taken_anywhere(monkeypatch, place):
     app = App(name="gonerd", result_action="return_value")
     app.command(raising(GonerdError("no such thing")), name="try")
-    monkeypatch.setattr(command_line, "app", app)
+    monkeypatch.setattr(command_line, "build_app", lambda _: app)
     arguments = ["try"]
     arguments.insert(place, "--debug")
     with pytest.raises(GonerdError, match="no such thing"):
@@ -237,7 +237,8 @@ def test_a_missing_extra_is_named_with_its_command(where, tmp_path):
     body = "import trafilatura.settings" if where == "inside the command" else "pass"
     top = "pass" if where == "inside the command" else "import trafilatura.settings"
     (tmp_path / "lazy.py").write_text(f"{top}\ndef run():\n    {body}\n")
-    code = "command_line.app.command('lazy:run', name='run')\ncommand_line.main(['run'])"
+    code = "app = command_line.build_app('run')\napp.command('lazy:run', name='run')\n"
+    code += "command_line.build_app = lambda _: app\ncommand_line.main(['run'])"
     line = line_of(in_bare_install(code, folder=tmp_path))
     assert line.startswith("this command needs the module 'trafilatura")
     assert line.endswith('Install it with: python -m pip install "gonerd[corpus]"')
@@ -263,7 +264,7 @@ def run():
 def talk():
     for number in range(100000):
         print("line", number)
-command_line.app = app
+command_line.build_app = lambda _: app
 """
 
 

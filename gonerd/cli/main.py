@@ -15,32 +15,44 @@ from gonerd.errors import GonerdError, missing_extra, unknown_name
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # the disk, or what the user may take of it
 
-app = App(
-    name="gonerd",
-    help="Long-document named entity recognition, from raw web page to leaderboard.",
-    version=__version__,
-    help_epilogue="An error is one line and exit code 2; add --debug for the traceback.",
-    suppress_keyboard_interrupt=False,
-    result_action="return_value",
-)
-app.command("gonerd.cli.quickstart:quickstart")
-app.command("gonerd.cli.corpus:app", name="corpus")
-app.command("gonerd.cli.annotate:app", name="annotate")
-app.command("gonerd.cli.dataset:app", name="dataset")
-app.command("gonerd.cli.model:app", name="model")
-app.command("gonerd.cli.evaluate:evaluate")
-app.command("gonerd.cli.score:score")
-app.command("gonerd.cli.leaderboard:submit")
-app.command("gonerd.cli.leaderboard:verify")
-app.command("gonerd.cli.leaderboard:app", name="leaderboard")
+COMMANDS = {
+    "quickstart": ("quickstart:quickstart", "Run the whole main job over the sample, offline, in a few minutes."),
+    "corpus": ("corpus:app", "Turn raw web sources into documents: crawl, extract, deduplicate."),
+    "annotate": ("annotate:app", "Annotate documents: suggestions, passes of annotators, agreement, gold."),
+    "dataset": ("dataset:app", "Build the dataset from documents and gold, and look at it."),
+    "model": ("model:app", "Look at, fine-tune and distil token-classification models."),
+    "evaluate": ("evaluate:evaluate", "Evaluate models on whole documents."),
+    "score": ("score:score", "Score a file of predictions against gold."),
+    "submit": ("leaderboard:submit", "Make a submission of a result."),
+    "verify": ("leaderboard:verify", "Verify submissions: compute every score again from the predictions."),
+    "leaderboard": ("leaderboard:app", "Build the board of the verified submissions."),
+}
+"""Where each command is, imported only when it is called, and its line in the overview; in the order of the work."""
+
+
+def build_app(called: str | None) -> App:
+    """Return the tree of commands. The one that is called shows its own help; the others their line of the overview."""
+    app = App(
+        name="gonerd",
+        help="Long-document named entity recognition, from raw web page to leaderboard.",
+        version=__version__,
+        help_epilogue="An error is one line and exit code 2; add --debug for the traceback.",
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    for number, (name, (target, summary)) in enumerate(COMMANDS.items()):
+        app.command(f"gonerd.cli.{target}", name=name, help=None if name == called else summary, sort_key=number)
+    return app
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 done and the answer is no, 2 bad input, 130 interrupted, 141 nobody reads."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    arguments = [argument for argument in given if argument != "--debug"]
+    app = build_app(arguments[0] if arguments else None)
     try:
-        answer = app([argument for argument in given if argument != "--debug"], exit_on_error=False, print_error=False)
+        answer = app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except KeyboardInterrupt:
         _fail("interrupted; nothing is lost: run the same command again and it goes on where it stopped", code=130)
@@ -78,8 +90,7 @@ def _explain_usage(error: CycloptsError) -> str:
     """Return what is wrong with the command line."""
     if isinstance(error, UnknownCommandError) and error.unused_tokens:
         # Its own text would import every command to list their names.
-        group = error.app or app
-        known = [name for name in group if not name.startswith("-")]
+        known = [name for name in error.app or COMMANDS if not name.startswith("-")]
         name = error.unused_tokens[0]
         return str(unknown_name("option" if name.startswith("-") else "command", name, known))
     return f"{str(error).rstrip('.')}. Add --help for what it takes"
