@@ -8,8 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gonerd.cli.console import progress_bar, say, table
-from gonerd.training.config import FinetuneConfig
-from gonerd.training.distill import DistillConfig
+from gonerd.training.config import DistillConfig, FinetuneConfig
 
 app = App(name="model", help="Look at, fine-tune and distil token-classification models.")
 

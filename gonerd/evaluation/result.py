@@ -20,6 +20,8 @@ from gonerd.store import read_json, write_json
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]  # it is part of a path
+Settings = dict[str, str | int | float | bool | None]
 
 
 class _Part(BaseModel):
@@ -67,7 +69,7 @@ class DataPart(_Part):
     """What was scored on."""
 
     name: str  # as the file name carries it
-    split: str
+    split: SplitName
     scheme: str
     documents: Count
     words: Count
@@ -116,7 +118,7 @@ class Result(_Part):
     created_at: str
     data: DataPart
     model: ModelPart
-    settings: dict[str, str | int | float | bool | None]  # windows, precision, decoder, seed: what can move F1
+    settings: Settings  # windows, precision, decoder, seed: what can move F1
     libraries: dict[str, str]
     strict: Reading  # the headline is strict.micro.f1
     lenient: Reading
@@ -127,18 +129,25 @@ class Result(_Part):
     @property
     def key(self) -> str:
         """A short hash of everything that can move F1."""
-        content = [self.data.inputs, self.data.gold, self.model.name, self.model.revision, self.settings]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        return result_key(self.data, self.model, self.settings)
 
     @property
     def path(self) -> Path:
         """Where the result belongs under `results/`."""
-        revision = file_name(self.model.revision)[:12]
-        return (
-            Path(file_name(self.model.name))
-            / revision
-            / f"{file_name(self.data.name)}-{self.data.split}-{self.key}.json"
-        )
+        return result_path(self.data, self.model, self.settings)
+
+
+def result_key(data: DataPart, model: ModelPart, settings: Settings) -> str:
+    """Return the short hash of everything that can move F1, known before anything is computed."""
+    content = [data.inputs, data.gold, model.name, model.revision, settings]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def result_path(data: DataPart, model: ModelPart, settings: Settings) -> Path:
+    """Return where a result belongs under `results/`, known before anything is computed."""
+    revision = file_name(model.revision)[:12]
+    key = result_key(data, model, settings)
+    return Path(file_name(model.name)) / revision / f"{file_name(data.name)}-{data.split}-{key}.json"
 
 
 def file_name(name: str) -> str:

@@ -1,0 +1,275 @@
+"""Checkpoints in the transformers format: loading them safely, naming their revision, reading what they are.
+
+A checkpoint is a folder (or a name on the Hub) with `config.json`, safetensors weights and a tokenizer. It may come
+from anywhere: no code of its own is run and no pickle is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gonerd.errors import GonerdError, unknown_name
+from gonerd.labels import LabelScheme
+from gonerd.models.encode import Reach
+from gonerd.store import read_json, sha256_file
+
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
+WEIGHTS = "*.safetensors"
+HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)?", re.ASCII)
+# Their positions are counted from the padding index on, so the first rows of the table are never used.
+POSITIONS_AFTER_PADDING = ("roberta", "longformer", "xlm-roberta", "camembert")
+UNLIMITED = 1_000_000  # a tokenizer without a limit says a number beyond this
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointInfo:
+    """What a checkpoint is, as its configuration says."""
+
+    name: str
+    revision: str
+    architecture: str
+    attention: str | None
+    layers: int | None
+    parameters: int
+    reach_tokens: int | None
+    labels: tuple[str, ...]
+    teacher: str | None  # name of the teacher, if this is a student
+
+
+def load_checkpoint(
+    name_or_path: str | Path, *, scheme: LabelScheme, new_head: bool = False, revision: str | None = None
+) -> tuple[Any, Any]:
+    """Return the model, in evaluation mode and fp32, and the tokenizer of a token-classification checkpoint.
+
+    Args:
+        name_or_path: a folder, or a name on the Hub.
+        scheme: the scheme that the model's labels must belong to, in whatever order.
+        new_head: accept an encoder without a head, or with the head of another task, and give it a new one with the
+            scheme's tags: for training only.
+        revision: commit on the Hub.
+
+    Raises:
+        GonerdError: it is not there, is no such checkpoint, its weights are a pickle, incomplete or damaged, or a label
+            is outside the scheme.
+    """
+    from transformers import AutoModelForTokenClassification
+
+    where = str(name_or_path)
+    safe = _safe_settings(name_or_path, revision)
+    config = _load_config(where, safe)
+    if not (new_head and not _has_labels(config, scheme)):
+        label_map(config, scheme, where=where)
+    else:
+        set_labels(config, scheme)
+    with _explained(where), without_bars():
+        model, report = AutoModelForTokenClassification.from_pretrained(
+            where,
+            config=config,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=new_head,
+            dtype="float32",
+            **safe,
+        )
+    _check_complete(model, report, where=where, new_head=new_head)
+    return model.eval(), load_tokenizer(where, safe)
+
+
+def _safe_settings(name_or_path: str | Path, revision: str | None) -> dict[str, Any]:
+    """Return how to load: never remote code; a folder is never looked for on the Hub."""
+    path = Path(name_or_path)
+    if path.is_dir():
+        _refuse_pickles(path)
+        return {"trust_remote_code": False, "local_files_only": True}
+    if isinstance(name_or_path, Path) or not HUB_NAME.fullmatch(name_or_path):
+        raise GonerdError("no such checkpoint folder", where=name_or_path)
+    return {"trust_remote_code": False, "revision": revision}
+
+
+def _refuse_pickles(folder: Path) -> None:
+    if any(folder.glob(WEIGHTS)):
+        return
+    pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+    if pickles:
+        raise GonerdError(
+            f"the weights are a pickle ({pickles[0]}), which could run code when opened; it is not opened",
+            where=folder,
+            remedy="Have them saved as safetensors: model.save_pretrained(folder)",
+        )
+    raise GonerdError("no model weights (*.safetensors) in this folder", where=folder)
+
+
+@contextlib.contextmanager
+def without_bars() -> Iterator[None]:
+    """Keep transformers from drawing progress bars: the library never prints."""
+    import transformers.utils.logging
+
+    logging: Any = transformers.utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+class _explained:  # noqa: N801 - a context manager reads as a verb
+    """Turns what transformers raises for a broken checkpoint into one line."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        from safetensors import SafetensorError
+
+        if isinstance(error, SafetensorError | OSError | ValueError | KeyError | RuntimeError | TypeError):
+            line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise GonerdError(f"not a usable checkpoint: {line}", where=self.where) from error
+
+
+def _load_config(where: str, safe: dict[str, Any]) -> Any:
+    from transformers import AutoConfig
+
+    with _explained(where):
+        return AutoConfig.from_pretrained(where, **safe)
+
+
+def load_tokenizer(where: str, safe: dict[str, Any]) -> Any:
+    """Return the tokenizer, which must be a fast one and treats each word as one that follows a space.
+
+    RoBERTa-style tokenizers give a word at the very beginning other sub-tokens than inside a text unless they are told
+    to add a space; models never saw most words that way.
+    """
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import AutoTokenizer
+
+    with _explained(where):
+        tokenizer = AutoTokenizer.from_pretrained(where, add_prefix_space=True, **safe)
+    if not tokenizer.is_fast:
+        raise GonerdError("its tokenizer can not tell which word a sub-token belongs to", where=where)
+    if isinstance(step := tokenizer.backend_tokenizer.pre_tokenizer, ByteLevel):
+        step.add_prefix_space = True
+    return tokenizer
+
+
+def _has_labels(config: Any, scheme: LabelScheme) -> bool:
+    return set(scheme.tags) == set(config.id2label.values())
+
+
+def set_labels(config: Any, scheme: LabelScheme) -> None:
+    """Give a model's configuration the tags of the scheme, in the order of their integers."""
+    config.id2label = dict(enumerate(scheme.tags))
+    config.label2id = {tag: number for number, tag in enumerate(scheme.tags)}
+
+
+def label_map(config: Any, scheme: LabelScheme, *, where: object = None) -> tuple[int, ...]:
+    """Return the scheme's integer for each output of a model, in the model's order.
+
+    Raises:
+        GonerdError: a label of the model is no tag of the scheme, or two outputs have the same label.
+    """
+    labels = [config.id2label[number] for number in range(len(config.id2label))]
+    for label in labels:
+        if label not in scheme.tags:
+            raise unknown_name("label of the model", str(label), scheme.tags, where=where)
+    if len(set(labels)) != len(labels):
+        raise GonerdError("two outputs of the model have the same label", where=where)
+    return tuple(scheme.tags.index(label) for label in labels)
+
+
+def _check_complete(model: Any, report: dict[str, Any], *, where: str, new_head: bool) -> None:
+    """Raise unless every weight was in the checkpoint: transformers fills missing ones with random numbers."""
+    missing = sorted(report["missing_keys"]) + sorted(str(key[0]) for key in report["mismatched_keys"])
+    encoder = f"{model.base_model_prefix}."
+    wrong = [key for key in missing if not new_head or key.startswith(encoder)]
+    if wrong:
+        raise GonerdError(
+            f"weights are missing or of another shape: {wrong[0]}" + (f" and {len(wrong) - 1} more" * (len(wrong) > 1)),
+            where=where,
+            remedy="It must be a complete token-classification model",
+        )
+
+
+def checkpoint_revision(name_or_path: str | Path) -> str:
+    """Return what names the state of a checkpoint: a hash of configuration, tokenizer and weights, or the Hub's commit.
+
+    Raises:
+        GonerdError: there is no such checkpoint.
+    """
+    path = Path(name_or_path)
+    if not path.is_dir():
+        config = _load_config(str(name_or_path), _safe_settings(name_or_path, None))
+        return str(config._commit_hash)
+    _refuse_pickles(path)
+    files = sorted({*path.glob(WEIGHTS), *path.glob("config.json"), *path.glob("tokenizer*"), *path.glob("vocab*")})
+    lines = [f"{file.name} {sha256_file(file)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def checkpoint_name(name_or_path: str | Path) -> str:
+    """Return the name that results carry: the name on the Hub, or a folder's name."""
+    path = Path(name_or_path)
+    return path.resolve().name if path.is_dir() else str(name_or_path)
+
+
+def describe(name_or_path: str | Path, model: Any, tokenizer: Any) -> CheckpointInfo:
+    """Return what a loaded checkpoint is."""
+    config = model.config
+    return CheckpointInfo(
+        name=checkpoint_name(name_or_path),
+        revision=checkpoint_revision(name_or_path),
+        architecture=config.model_type,
+        attention=_attention(config),
+        layers=getattr(config, "num_hidden_layers", None),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        reach_tokens=reach_tokens(config, tokenizer),
+        labels=tuple(config.id2label[number] for number in range(len(config.id2label))),
+        teacher=_teacher(Path(name_or_path)),
+    )
+
+
+def _attention(config: Any) -> str:
+    """Return how far a position sees, as far as the configuration says."""
+    window = getattr(config, "attention_window", None)
+    if window is None and set(getattr(config, "layer_types", None) or ()) == {"sliding_attention"}:
+        window = config.local_attention
+    if window is None:
+        return str(getattr(config, "attention_type", "full"))
+    widths = sorted(set(window)) if isinstance(window, list) else [window]
+    return f"window {'/'.join(str(width) for width in widths)}"
+
+
+def _teacher(folder: Path) -> str | None:
+    if not (folder / "manifest.json").is_file():
+        return None
+    teacher = read_json(folder / "manifest.json").get("config", {}).get("teacher")
+    return None if teacher is None else str(teacher)
+
+
+def reach_tokens(config: Any, tokenizer: Any) -> int | None:
+    """Return the longest input in sub-tokens, special tokens included, or None where there is no limit."""
+    limits = []
+    positions = getattr(config, "max_position_embeddings", None)
+    if isinstance(positions, int) and positions > 0:
+        unused = config.pad_token_id + 1 if config.model_type in POSITIONS_AFTER_PADDING else 0
+        limits.append(positions - unused)
+    if tokenizer.model_max_length < UNLIMITED:
+        limits.append(tokenizer.model_max_length)
+    return min(limits, default=None)
+
+
+def window_reach(model: Any, tokenizer: Any, *, stride: int | None, max_length: int | None = None) -> Reach:
+    """Return the windows to use: the model's reach, or less; `stride` sub-tokens are shared, or else a quarter."""
+    limit = reach_tokens(model.config, tokenizer) or UNLIMITED
+    size = min(limit, max_length or limit)
+    return Reach(size, size // 4 if stride is None else stride)

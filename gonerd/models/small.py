@@ -1,0 +1,170 @@
+"""A small long-context model made from nothing: its own tokenizer, first weights, a folder that transformers loads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gonerd.labels import LabelScheme
+from gonerd.models.checkpoints import set_labels, without_bars
+from gonerd.records import Manifest, Shard, sha256_of
+from gonerd.store import MANIFEST, Run, is_current, read_manifest, replacing, sha256_file, write_json
+
+if TYPE_CHECKING:
+    import torch
+
+SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+BEGIN, PAD, END = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallConfig:
+    """The shape of a small model."""
+
+    architecture: Literal["modernbert", "longformer"] = "modernbert"
+    """The transformers architecture. ModernBERT's rotary positions learn word order from far less text."""
+    layers: int = 4
+    """Layers of the encoder."""
+    width: int = 128
+    """Width of the hidden states."""
+    heads: int = 4
+    """Attention heads a layer."""
+    window: int = 32
+    """Sub-tokens that a position sees, half of them on each side."""
+    reach_tokens: int = 4096
+    """Longest input in sub-tokens, special tokens included."""
+    vocabulary: int = 1000
+    """Sub-tokens in the vocabulary, at most."""
+
+
+def new_checkpoint(
+    texts: Iterable[str], out: Path, *, config: SmallConfig, scheme: LabelScheme, seed: int = 0
+) -> Manifest:
+    """Write a new checkpoint: a byte-level BPE tokenizer trained on `texts`, and first weights drawn from `seed`.
+
+    The tokenizer keeps letter case and loses no character. It counts a word once a text, so that a name which recurs
+    in one document does not become a sub-token of its own: names are cut the same way whether they were seen or not.
+    Learned positions start as sinusoids (Vaswani et al. 2017,
+    section 3.5), so that order is visible before anything is learned.
+
+    Raises:
+        GonerdError: `out` holds something else.
+    """
+    kept = list(texts)
+    settings = {"small": asdict(config), "scheme": scheme.name, "labels": scheme.tags, "seed": seed}
+    run = Run("new-checkpoint", settings, tuple(sha256_of(text) for text in kept))
+    if is_current(out, run):
+        return read_manifest(out)
+    with replacing(out, run) as work, without_bars():
+        tokenizer = _train_tokenizer(kept, config)
+        tokenizer.save_pretrained(work)
+        _first_model(config, scheme, vocabulary=len(tokenizer), seed=seed).save_pretrained(work)
+        write_json(work / MANIFEST, run.manifest(model_files(work), read=len(kept), dropped=()))
+    return read_manifest(out)
+
+
+def model_files(folder: Path) -> list[Shard]:
+    """Return the files of a written model, with their hashes, for its manifest; they hold no records."""
+    return [Shard(path.name, sha256_file(path), 0) for path in sorted(folder.iterdir()) if path.is_file()]
+
+
+def _train_tokenizer(texts: list[str], config: SmallConfig) -> Any:
+    """Return a cased byte-level BPE tokenizer that puts <s> and </s> around a text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocabulary,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator((" ".join(sorted(set(text.split()))) for text in texts), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", BEGIN), ("</s>", END)]
+    )
+    begin, pad, end, unknown, mask = SPECIAL_TOKENS
+    names = {"bos_token": begin, "cls_token": begin, "eos_token": end, "sep_token": end, "pad_token": pad}
+    build: Any = PreTrainedTokenizerFast
+    return build(
+        tokenizer_object=tokenizer,
+        model_max_length=config.reach_tokens,
+        unk_token=unknown,
+        mask_token=mask,
+        **names,
+    )
+
+
+def _first_model(config: SmallConfig, scheme: LabelScheme, *, vocabulary: int, seed: int) -> Any:
+    """Return a model with weights drawn from `seed`, leaving the random state of the caller as it was."""
+    import torch
+    from transformers import AutoModelForTokenClassification
+
+    build: Any = AutoModelForTokenClassification.from_config
+    settings = {"longformer": _longformer, "modernbert": _modernbert}[config.architecture](config, vocabulary)
+    set_labels(settings, scheme)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build(settings)
+    for name, table in model.named_parameters():
+        if name.endswith("position_embeddings.weight"):
+            _set_sinusoids(table, scale=settings.initializer_range)
+    return model
+
+
+def _longformer(config: SmallConfig, vocabulary: int) -> Any:
+    from transformers import LongformerConfig
+
+    return LongformerConfig(
+        **_common(config, vocabulary),
+        intermediate_size=4 * config.width,
+        attention_window=[config.window] * config.layers,
+        max_position_embeddings=config.reach_tokens + PAD + 1,  # positions are counted from the padding index on
+        type_vocab_size=1,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+
+
+def _modernbert(config: SmallConfig, vocabulary: int) -> Any:
+    from transformers import ModernBertConfig
+
+    return ModernBertConfig(
+        **_common(config, vocabulary),
+        intermediate_size=2 * config.width,
+        local_attention=config.window,
+        layer_types=["sliding_attention"] * config.layers,
+        max_position_embeddings=config.reach_tokens,
+        cls_token_id=BEGIN,
+        sep_token_id=END,
+    )
+
+
+def _common(config: SmallConfig, vocabulary: int) -> dict[str, Any]:
+    return {
+        "vocab_size": vocabulary,
+        "hidden_size": config.width,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "bos_token_id": BEGIN,
+        "pad_token_id": PAD,
+        "eos_token_id": END,
+    }
+
+
+def _set_sinusoids(table: torch.Tensor, *, scale: float) -> None:
+    """Fill a table of positions (rows, width) with sines and cosines, `scale` high."""
+    import torch
+
+    rows, width = table.shape
+    frequencies = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    angles = torch.arange(rows)[:, None] * frequencies
+    with torch.no_grad():
+        table[:, 0::2] = angles.sin() * scale
+        table[:, 1::2] = angles.cos() * scale

@@ -1,0 +1,125 @@
+"""Distillation: a student with fewer layers learns from its teacher's answers, its hidden states, and gold.
+
+The recipe is DistilBERT's (Sanh, Debut, Chaumond and Wolf 2019): layers of the teacher to start from, softened answers,
+the cosine of the last hidden states, and the task's own loss.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gonerd.errors import GonerdError
+from gonerd.models.checkpoints import checkpoint_name, load_checkpoint
+from gonerd.records import Example, Manifest, Progress, silent
+from gonerd.training.config import DistillConfig
+from gonerd.training.fit import Loss, Training, write_model
+from gonerd.training.losses import IGNORED, cosine_loss, hard_loss, soft_loss
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["DistillConfig", "choose_layers", "distill", "distillation_loss", "make_student"]
+
+_LAYER = re.compile(r"^(.*?\blayers?\.)(\d+)(\..*)$")
+
+
+def distill(
+    teacher: str | Path,
+    out: Path,
+    *,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    config: DistillConfig,
+    progress: Progress = silent,
+) -> Manifest:
+    """Distil a teacher into a student with fewer layers and write its best state to the folder `out`.
+
+    Resuming, windows and validation are as in `finetune`.
+
+    Args:
+        teacher: a token-classification model; a folder or a name on the Hub.
+        out: where the student goes, with `manifest.json` and `training_log.jsonl`.
+        train: documents to learn from.
+        validation: documents on which strict F1 decides which state is kept.
+        config: layers, losses, schedule.
+        progress: called with the steps done and their number.
+
+    Raises:
+        GonerdError: as `finetune`; or the student can not have that many layers.
+    """
+    training = Training(train, validation, config, progress)
+
+    def start() -> tuple[Any, Any, Loss]:
+        model, tokenizer = load_checkpoint(teacher, scheme=training.scheme)
+        student = make_student(model, layers=config.layers)
+        return student, tokenizer, distillation_loss(model, config)
+
+    settings = {**asdict(config), "teacher": checkpoint_name(teacher)}
+    return write_model(out, training.run("distill", teacher, settings=settings), training=training, start=start)
+
+
+def choose_layers(teacher_layers: int, layers: int | None) -> list[int]:
+    """Return which of the teacher's layers the student starts from, evenly spread from the first.
+
+    Raises:
+        GonerdError: there are not that many.
+    """
+    count = max(1, teacher_layers // 2) if layers is None else layers
+    if not 1 <= count <= teacher_layers:
+        raise GonerdError(f"a teacher of {teacher_layers} layers has no student of {count}")
+    return [number * teacher_layers // count for number in range(count)]
+
+
+def make_student(teacher: Any, *, layers: int | None = None) -> Any:
+    """Return a model like the teacher with fewer layers, which are copies of the teacher's, as is all around them.
+
+    Raises:
+        GonerdError: the student can not have that many layers, or the architecture does not number its layers.
+    """
+    import copy
+
+    from transformers import AutoModelForTokenClassification
+
+    total = teacher.config.num_hidden_layers
+    chosen = choose_layers(total, layers)
+    config = copy.deepcopy(teacher.config)
+    for name, value in vars(teacher.config).items():
+        if isinstance(value, list) and len(value) == total:  # one entry a layer: windows, kinds of attention
+            setattr(config, name, [value[number] for number in chosen])
+    config.num_hidden_layers = len(chosen)
+    build: Any = AutoModelForTokenClassification.from_config
+    student = build(config)
+    weights = teacher.state_dict()
+    student.load_state_dict({name: weights[_teacher_name(name, chosen)] for name in student.state_dict()})
+    return student
+
+
+def _teacher_name(name: str, chosen: list[int]) -> str:
+    """Return the name of the teacher's weight that a student's weight starts from."""
+    match = _LAYER.match(name)
+    return name if match is None else f"{match[1]}{chosen[int(match[2])]}{match[3]}"
+
+
+def distillation_loss(teacher: Any, config: DistillConfig) -> Loss:
+    """Return the weighted sum of the losses against a teacher; words decide, hidden states count everywhere."""
+    import torch
+
+    teacher.eval().requires_grad_(requires_grad=False)
+
+    def loss(student: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        teacher.to(batch["input_ids"].device)
+        with torch.no_grad():
+            theirs = teacher(**inputs, output_hidden_states=True)
+        ours = student(**inputs, output_hidden_states=True)
+        words, text = batch["labels"] != IGNORED, batch["attention_mask"].bool()
+        soft = soft_loss(ours.logits[words], theirs.logits[words], temperature=config.temperature)
+        cosine = cosine_loss(ours.hidden_states[-1][text], theirs.hidden_states[-1][text])
+        hard = hard_loss(ours.logits, batch["labels"])
+        return config.soft_weight * soft + config.hard_weight * hard + config.cosine_weight * cosine
+
+    return loss

@@ -1,0 +1,101 @@
+"""From a loaded model and documents to a written model: what fine-tuning and distillation have in common."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gonerd.labels import LabelScheme, load_scheme
+from gonerd.models.checkpoints import checkpoint_revision, label_map, window_reach, without_bars
+from gonerd.models.small import model_files
+from gonerd.models.tagging import tag_documents
+from gonerd.records import Example, Manifest, Progress, sha256_of
+from gonerd.scoring import score_tag_ids
+from gonerd.store import MANIFEST, Run, is_current, read_manifest, replacing, write_json
+from gonerd.training.config import FinetuneConfig
+from gonerd.training.rows import Rows, TokenBatches, encode_examples, fingerprint_of
+from gonerd.training.trainer import CHECKPOINTS, Objective, train
+
+if TYPE_CHECKING:
+    import torch
+
+Loss = Callable[[Any, dict[str, "torch.Tensor"]], "torch.Tensor"]
+"""A loss of a model on a batch of `input_ids`, `attention_mask` and `labels`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a model is trained on, how, and how that is reported."""
+
+    train: Sequence[Example]
+    validation: Sequence[Example]  # strict F1 on them decides which state is kept
+    config: FinetuneConfig
+    progress: Progress
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """The label scheme of the documents."""
+        return load_scheme(self.config.scheme)
+
+    def run(self, stage: str, checkpoint: str | Path, *, settings: dict[str, Any]) -> Run:
+        """Return the run: named by its settings, the state of its checkpoint, and its documents in their order."""
+        inputs = [checkpoint_revision(checkpoint)]
+        for examples in (self.train, self.validation):
+            inputs += [fingerprint_of(examples), sha256_of("\n".join(example.id for example in examples))]
+        return Run(stage, settings, tuple(inputs))
+
+
+def write_model(out: Path, run: Run, *, training: Training, start: Callable[[], tuple[Any, Any, Loss]]) -> Manifest:
+    """Train what `start` gives (model, tokenizer, loss) and write it to `out`, unless this very run is there already.
+
+    An interrupted run leaves its checkpoints beside `out` and goes on from them.
+    """
+    from transformers import set_seed
+
+    if is_current(out, run):
+        return read_manifest(out)
+    with replacing(out, run) as work, without_bars():
+        if not (work / MANIFEST).is_file():
+            set_seed(training.config.seed)
+            model, tokenizer, loss = start()
+            _fit(model, tokenizer, work, loss=loss, training=training)
+            model.save_pretrained(work)
+            tokenizer.save_pretrained(work)
+            write_json(work / MANIFEST, run.manifest(model_files(work), read=len(training.train), dropped=()))
+        shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
+    return read_manifest(out)
+
+
+def _fit(model: Any, tokenizer: Any, work: Path, *, loss: Loss, training: Training) -> None:
+    """Train a loaded model and leave its best state in it."""
+    config, scheme = training.config, training.scheme
+    labels = label_map(model.config, scheme)
+    reach = window_reach(model, tokenizer, stride=config.stride, max_length=config.max_length)
+    batches = TokenBatches(
+        encode_examples(tokenizer, training.train, reach=reach, scheme=scheme),
+        outputs=[labels.index(tag) for tag in range(len(scheme.tags))],
+        max_tokens=config.batch_tokens,
+        pad_id=tokenizer.pad_token_id or 0,
+        seed=config.seed,
+    )
+    rows = encode_examples(tokenizer, training.validation, reach=reach, scheme=scheme)
+    objective = Objective(loss, partial(_validate, rows=rows, scheme=scheme, labels=labels, config=config))
+    train(model, batches, work, objective=objective, config=config, progress=training.progress)
+
+
+def _validate(
+    model: Any, *, rows: Rows, scheme: LabelScheme, labels: tuple[int, ...], config: FinetuneConfig
+) -> dict[str, float]:
+    """Return strict precision, recall and F1 over whole documents."""
+    import numpy as np
+
+    tags = tag_documents(
+        model, rows.documents, labels=labels, max_tokens=config.batch_tokens, precision=config.precision
+    )
+    starts = np.cumsum([0, *(len(answer) for answer in tags)])[:-1]
+    counts = score_tag_ids(np.concatenate(rows.tags), np.concatenate(tags), starts, scheme=scheme).micro
+    return {"f1": counts.f1, "precision": counts.precision, "recall": counts.recall}

@@ -1,0 +1,158 @@
+import json
+import pickle
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_models import SCHEME, tiny_checkpoint
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+from gonerd.errors import GonerdError
+from gonerd.labels import Label, LabelScheme
+from gonerd.models.checkpoints import checkpoint_revision, describe, label_map, load_checkpoint
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return tiny_checkpoint(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture
+def checkpoint(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "copy")
+
+
+def edit_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("architecture", ["modernbert", "longformer"])
+def test_a_new_checkpoint_loads_with_transformers_alone(tmp_path, architecture):
+    folder = tiny_checkpoint(tmp_path / "tiny", architecture)
+    model = AutoModelForTokenClassification.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert model(**tokenizer("Ann left Oslo", return_tensors="pt")).logits.shape[-1] == 9
+    assert [model.config.id2label[number] for number in range(9)] == list(SCHEME.tags)
+    assert tokenizer.model_max_length == 64
+    info = describe(folder, *load_checkpoint(folder, scheme=SCHEME))
+    assert (info.layers, info.reach_tokens, info.attention, info.name) == (2, 64, "window 16", "tiny")
+    long = torch.full((1, 64), 5)
+    assert model(input_ids=long).logits.isfinite().all()  # the whole reach has positions
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path, original):
+    again = tiny_checkpoint(tmp_path / "again")
+    other = tiny_checkpoint(tmp_path / "other", seed=1)
+    assert checkpoint_revision(again) == checkpoint_revision(original) != checkpoint_revision(other)
+
+
+def test_a_new_checkpoint_leaves_the_random_state_alone(tmp_path):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    tiny_checkpoint(tmp_path / "tiny")
+    assert torch.rand(1) == expected
+
+
+def test_names_that_recur_in_one_text_do_not_become_sub_tokens(tmp_path):
+    from tiny_models import tiny_config
+
+    from gonerd.models.small import new_checkpoint
+
+    texts = ["the boat left " * 5, "the boat waited", "the boat left with Kettlewell " + "Kettlewell " * 500]
+    new_checkpoint(texts, tmp_path / "tiny", config=tiny_config(vocabulary=270), scheme=SCHEME)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "tiny")
+    assert len(tokenizer.tokenize(" Kettlewell")) > 1
+    assert len(tokenizer.tokenize(" boat")) < 4
+
+
+def test_labels_in_another_order_are_mapped(checkpoint):
+    tags = [*SCHEME.tags[1:], "O"]
+    edit_config(checkpoint, id2label=dict(enumerate(tags)), label2id={tag: n for n, tag in enumerate(tags)})
+    model, _ = load_checkpoint(checkpoint, scheme=SCHEME)
+    assert label_map(model.config, SCHEME) == (1, 2, 3, 4, 5, 6, 7, 8, 0)
+
+
+def test_a_label_outside_the_scheme_is_an_error_naming_the_nearest(checkpoint):
+    tags = ["O", "B-PERS", *SCHEME.tags[2:]]
+    edit_config(checkpoint, id2label=dict(enumerate(tags)), label2id={tag: n for n, tag in enumerate(tags)})
+    with pytest.raises(GonerdError, match=r"unknown label of the model 'B-PERS'\. Did you mean 'B-PER'"):
+        load_checkpoint(checkpoint, scheme=SCHEME)
+
+
+def test_training_gives_a_model_of_other_labels_a_new_head(original):
+    scheme = LabelScheme("colours", (Label("RED", ""), Label("BLUE", "")))
+    with pytest.raises(GonerdError, match="unknown label"):
+        load_checkpoint(original, scheme=scheme)
+    model, _ = load_checkpoint(original, scheme=scheme, new_head=True)
+    assert label_map(model.config, scheme) == (0, 1, 2, 3, 4)
+    assert model(input_ids=torch.tensor([[0, 5, 2]])).logits.shape[-1] == 5
+
+
+class Bomb:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('the pickle was opened')",))
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights.pkl"])
+def test_a_pickle_is_refused_unopened(checkpoint, name):
+    (checkpoint / "model.safetensors").unlink()
+    (checkpoint / name).write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(GonerdError, match="the weights are a pickle"):
+        load_checkpoint(checkpoint, scheme=SCHEME)
+    with pytest.raises(GonerdError, match="the weights are a pickle"):
+        checkpoint_revision(checkpoint)
+
+
+def test_a_pickle_called_safetensors_is_refused(checkpoint):
+    (checkpoint / "model.safetensors").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(GonerdError, match="not a usable checkpoint"):
+        load_checkpoint(checkpoint, scheme=SCHEME)
+
+
+def test_cut_off_weights_are_an_error(checkpoint):
+    weights = checkpoint / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(GonerdError, match="not a usable checkpoint"):
+        load_checkpoint(checkpoint, scheme=SCHEME)
+
+
+def test_a_missing_weight_is_an_error_and_not_a_random_number(checkpoint):
+    weights = load_file(checkpoint / "model.safetensors")
+    del weights["classifier.weight"]
+    save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(GonerdError, match=r"weights are missing or of another shape: classifier\.weight"):
+        load_checkpoint(checkpoint, scheme=SCHEME)
+    load_checkpoint(checkpoint, scheme=SCHEME, new_head=True)
+
+
+def test_a_missing_encoder_weight_is_an_error_in_training_too(checkpoint):
+    weights = load_file(checkpoint / "model.safetensors")
+    del weights["model.layers.0.attn.Wqkv.weight"]
+    save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(GonerdError, match="Wqkv"):
+        load_checkpoint(checkpoint, scheme=SCHEME, new_head=True)
+
+
+def test_code_in_a_checkpoint_is_never_run(checkpoint):
+    (checkpoint / "evil.py").write_text("raise SystemExit('the code was run')")
+    edit_config(
+        checkpoint,
+        model_type="evil",
+        auto_map={"AutoConfig": "evil.Config", "AutoModelForTokenClassification": "evil.Model"},
+    )
+    with pytest.raises(GonerdError, match="not a usable checkpoint"):
+        load_checkpoint(checkpoint, scheme=SCHEME)
+
+
+@pytest.mark.parametrize("name", ["nowhere/at/all", "../up", "/absent", "a b"])
+def test_a_path_that_is_not_there_is_never_looked_for_elsewhere(name):
+    with pytest.raises(GonerdError, match="no such checkpoint folder"):
+        load_checkpoint(name, scheme=SCHEME)
+
+
+def test_a_folder_without_a_model_is_an_error(tmp_path):
+    with pytest.raises(GonerdError, match="no model weights"):
+        load_checkpoint(tmp_path, scheme=SCHEME)

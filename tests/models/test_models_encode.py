@@ -1,0 +1,81 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny_models import SCHEME, tiny_checkpoint
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from gonerd.models.checkpoints import load_checkpoint
+from gonerd.models.encode import Reach, encode_documents
+
+ODD = ["", "\u200b", "😀", "👩‍👩‍👧", " ", "a b", "ﷺ", "\n", "x" * 300, "<s>", "</s>", "<pad>", "É"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return load_checkpoint(tiny_checkpoint(tmp_path_factory.mktemp("model") / "tiny"), scheme=SCHEME)[1]
+
+
+@pytest.fixture(scope="module")
+def stripping_tokenizer():
+    """A tokenizer in BERT's manner, which turns a zero-width space into nothing."""
+    vocabulary = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "a": 4, "boat": 5}
+    inner = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    inner.normalizer = normalizers.BertNormalizer()
+    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    inner.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    documents=st.lists(
+        st.lists(st.one_of(st.sampled_from(ODD), st.text(max_size=6)), max_size=80), min_size=1, max_size=4
+    ),
+    overlap=st.integers(0, 13),
+)
+def test_every_word_is_answered_once_or_counted_as_lost(tokenizer, documents, overlap):
+    encoded = list(encode_documents(tokenizer, documents, reach=Reach(16, overlap)))
+    assert len(encoded) == len(documents)
+    for number, (words, document) in enumerate(zip(documents, encoded, strict=True)):
+        answered = [word for piece in document.pieces for word in piece.words.tolist()]
+        assert answered == sorted(set(answered))
+        assert document.words == len(words) == len(answered) + document.lost_words
+        for piece in document.pieces:
+            assert piece.document == number
+            assert len(piece.input_ids) <= 16
+            assert all(0 < position < len(piece.input_ids) - 1 for position in piece.positions)
+
+
+def test_the_answering_sub_token_is_the_words_first(tokenizer):
+    words = ["Ann", "Annsen", "😀", "boat"]
+    (document,) = encode_documents(tokenizer, [words], reach=Reach(64, 8))
+    (piece,) = document.pieces
+    for word, position in zip(piece.words, piece.positions, strict=True):
+        alone = tokenizer([words[word]], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+        assert piece.input_ids[position : position + len(alone)].tolist() == alone
+
+
+def test_a_word_is_cut_the_same_first_and_inside(tokenizer):
+    ids = tokenizer(["boat", "boat"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    assert ids[: len(ids) // 2] == ids[len(ids) // 2 :]
+
+
+def test_words_that_become_nothing_are_counted(stripping_tokenizer):
+    words = ["a", "\u200b", "boat", "", "😀", "\u200b"]
+    (document,) = encode_documents(stripping_tokenizer, [words], reach=Reach(10, 2))
+    assert document.lost_words == 3
+    assert [word for piece in document.pieces for word in piece.words] == [0, 2, 4]
+
+
+def test_an_empty_document_and_one_of_lost_words_have_no_answers(stripping_tokenizer):
+    empty, lost = encode_documents(stripping_tokenizer, [[], ["\u200b"]], reach=Reach(10, 2))
+    assert (empty.words, empty.lost_words) == (0, 0)
+    assert (lost.words, lost.lost_words) == (1, 1)
+    assert not any(len(piece.words) for document in (empty, lost) for piece in document.pieces)
+
+
+def test_more_documents_than_a_batch_keep_their_numbers(tokenizer):
+    documents = [[str(number)] for number in range(150)]
+    encoded = list(encode_documents(tokenizer, documents, reach=Reach(16, 2)))
+    assert [piece.document for document in encoded for piece in document.pieces] == list(range(150))

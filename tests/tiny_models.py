@@ -1,0 +1,80 @@
+"""Tiny models and documents for the tests of models, training and evaluation."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import torch
+
+from gonerd.formats.gold import Gold, GoldDocument
+from gonerd.labels import load_scheme
+from gonerd.models.small import SmallConfig, new_checkpoint
+from gonerd.records import Example
+
+torch.set_num_threads(1)  # tiny products: threads only wait for each other, above all on a busy machine
+SCHEME = load_scheme("gonerd")
+FIRST = ("Ann", "Bea", "Cem", "Dag", "Eva")
+PLACES = ("Oslo", "Ghent", "Porto", "Turku")
+FILLER = ("the", "boat", "left", "again", ",", "and", "nobody", "waited", "😀", "ça", "…", "Ω", "\u200b", "x" * 40)
+
+
+def tiny_config(architecture: str = "modernbert", **changes: int) -> SmallConfig:
+    """Return a shape that trains in a second: reach 64, 2 layers, 32 wide."""
+    settings = {"layers": 2, "width": 32, "heads": 2, "window": 16, "reach_tokens": 64, "vocabulary": 280}
+    return SmallConfig(architecture=architecture, **(settings | changes))  # type: ignore[arg-type]
+
+
+def tiny_example(number: int, *, words: int = 30, split: str = "train") -> Example:
+    """Return a document of `words` words with people and places in it."""
+    draw = random.Random(f"{split} {number}")
+    tokens: list[str] = []
+    tags: list[str] = []
+    while len(tokens) < words:
+        kind = draw.random()
+        if kind < 0.2 and len(tokens) + 2 <= words:
+            tokens += [draw.choice(FIRST), draw.choice(FIRST) + "sen"]
+            tags += ["B-PER", "I-PER"]
+        else:
+            tokens.append(draw.choice(PLACES if kind < 0.35 else FILLER))
+            tags.append("B-LOC" if kind < 0.35 else "O")
+    text, starts = "", []
+    for token in tokens:
+        starts.append(len(text))
+        text += token + " "
+    return Example(
+        id=f"{split}-{number}",
+        text=text,
+        tokens=tuple(tokens),
+        token_starts=tuple(starts),
+        ner_tags=tuple(tags),
+        entities=(),
+        sentence_starts=None,
+        source=f"source-{number % 2}",
+        url=None,
+        license=None,
+        title=None,
+        published=None,
+        annotators=(),
+        text_sha256="",
+        split=split,
+    )
+
+
+def tiny_examples(count: int, *, split: str = "train") -> tuple[Example, ...]:
+    """Return documents of 1 to 150 words; the longer ones are beyond a tiny model's reach."""
+    lengths = (1, 12, 30, 61, 62, 63, 150, 90)
+    return tuple(tiny_example(number, words=lengths[number % len(lengths)], split=split) for number in range(count))
+
+
+def tiny_gold(count: int = 8) -> Gold:
+    """Return a test split."""
+    documents = map(GoldDocument.of, tiny_examples(count, split="test"))
+    return Gold.of(documents, scheme=SCHEME, name="tiny", split="test")
+
+
+def tiny_checkpoint(folder: Path, architecture: str = "modernbert", *, seed: int = 0, **changes: int) -> Path:
+    """Write a tiny model with random weights."""
+    texts = [" ".join(example.tokens) for example in tiny_examples(8)]
+    new_checkpoint(texts, folder, config=tiny_config(architecture, **changes), scheme=SCHEME, seed=seed)
+    return folder
