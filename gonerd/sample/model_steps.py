@@ -12,6 +12,9 @@ from gonerd.labels import load_scheme
 from gonerd.records import Example
 from gonerd.sample.quickstart import Workspace
 
+TIMED = 10
+"""Test documents that both models are timed on."""
+
 
 @cache
 def examples(folder: Path, split: str) -> list[Example]:
@@ -44,15 +47,15 @@ def train_models(workspace: Workspace) -> list[str]:
 def evaluate_models(workspace: Workspace) -> list[str]:
     """Evaluate both models and the name lookup on the test split, and time both models in turns."""
     from gonerd.evaluation.evaluate import evaluate
-    from gonerd.evaluation.predict import PredictConfig
     from gonerd.evaluation.result import read_result
+    from gonerd.sample.describe import predict_config
 
     gold = test_gold(workspace)
     figures: dict[str, Any] = {"lookup_f1": lookup_f1(workspace)}
     for name in ("teacher", "student"):
         with workspace.bar(f"Evaluating the {name}") as progress:
             path = evaluate(
-                workspace.folder("models", name), gold, workspace.folder("results"), config=PredictConfig(),
+                workspace.folder("models", name), gold, workspace.folder("results"), config=predict_config(),
                 name=f"sample/{name}", progress=progress,
             )  # fmt: skip
         result = read_result(path)
@@ -113,8 +116,8 @@ def lookup_f1(workspace: Workspace) -> float:
 def time_in_turns(workspace: Workspace) -> dict[str, float]:
     """Time teacher and student on the same documents in turns; a finished timing is only looked up."""
     from gonerd.evaluation.cost import time_models
-    from gonerd.evaluation.predict import PredictConfig
     from gonerd.models.checkpoints import checkpoint_revision
+    from gonerd.sample.describe import predict_config
 
     models = [workspace.folder("models", name) for name in ("teacher", "student")]
     gold = test_gold(workspace)
@@ -122,10 +125,10 @@ def time_in_turns(workspace: Workspace) -> dict[str, float]:
     of = [gold.fingerprint.inputs, *map(checkpoint_revision, models)]
     if path.is_file() and (known := store.read_json(path))["of"] == of:
         return dict(known["time"])
-    documents = [(document.id, document.tokens) for document in gold.documents]
+    documents = [(document.id, document.tokens) for document in gold.documents[:TIMED]]
     with workspace.bar("Timing both in turns") as progress:
         teacher, student = time_models(
-            models, documents, scheme=gold.scheme, config=PredictConfig(), repeats=3, progress=progress
+            models, documents, scheme=gold.scheme, config=predict_config(), repeats=3, progress=progress
         )
     time = {
         "teacher_tokens_per_second": round(teacher.tokens_per_second, 1),
