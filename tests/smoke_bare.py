@@ -1,8 +1,9 @@
-"""Run by .ci/run with the bare install, from an empty folder: loading and scoring need no extra."""
+"""Run by .ci/run with the bare install, from an empty folder and from the checkout: load and score need no extra."""
 
 import json
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +21,8 @@ assert gonerd.load("sample")["test"]["tokens"] == loaded["test"]["tokens"]
 
 names = loaded["test"].features["ner_tags"].feature.names
 rows = [{**row, "ner_tags": [names[tag] for tag in row["ner_tags"]]} for row in loaded["test"]]
-gold, predictions = Path("gold.jsonl"), Path("predictions.jsonl")
+work = Path(tempfile.mkdtemp())
+gold, predictions = work / "gold.jsonl", work / "predictions.jsonl"
 gold.write_text("".join(json.dumps({k: row[k] for k in ("id", "tokens", "ner_tags")}) + "\n" for row in rows))
 predictions.write_text("".join(json.dumps({k: row[k] for k in ("id", "ner_tags")}) + "\n" for row in rows))
 command = [Path(sys.executable).with_name("gonerd"), "score", "--gold", gold, "--predictions", predictions, "--json"]

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gonerd import store
+from gonerd import __version__, store
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.labels import load_scheme
@@ -16,7 +16,8 @@ from gonerd.records import Annotation, Document, Manifest
 from gonerd.sample.data import ANNOTATORS, sample, site_host, true_documents
 from gonerd.sample.quickstart import Workspace
 
-COUNTS = {"train": 300, "validation": 12, "test": 40}
+GENERATE = "generate"
+COUNTS = {"train": 300, "validation": 12, "test": 30}
 """Generated documents by split: enough to learn from in a minute; the site's own are too few."""
 
 
@@ -151,7 +152,7 @@ def adjudicate_passes(
 
 def build_dataset(workspace: Workspace) -> list[str]:
     """Add generated documents, build the dataset, and load it back by name."""
-    from gonerd.dataset.build import build
+    from gonerd.dataset.build import Given, build
     from gonerd.sample.describe import dataset_config
 
     generated = generate_documents(workspace)
@@ -164,7 +165,7 @@ def build_dataset(workspace: Workspace) -> list[str]:
         for document in store.read_records(folder / "documents", Document)
     }
     with workspace.bar("Building") as progress:
-        manifest = build(documents, gold, out, config=dataset_config(), splits=splits, progress=progress)
+        manifest = build(documents, gold, out, config=dataset_config(), given=Given(splits=splits), progress=progress)
     rows = load_back(out)
     if sum(rows.values()) != manifest.written:
         raise GonerdError(f"{manifest.written} documents were written, but {sum(rows.values())} loaded", where=out)
@@ -184,18 +185,31 @@ def build_sample(workspace: Workspace, out: Path) -> Manifest:
 
 
 def generate_documents(workspace: Workspace) -> dict[str, Path]:
-    """Write generated documents with their gold, a folder a split."""
+    """Write generated documents with their gold, a folder a split; what is there already is not generated again."""
     from gonerd.sample.generator import generate
 
     folders = {}
-    seed = workspace.config.seed
     for split, count in COUNTS.items():
         folders[split] = folder = workspace.folder("generated", split)
-        pairs = list(generate(count, seed=seed, split=split))
-        config = {"seed": seed, "split": split, "count": count}
-        store.write_stage([pair[0] for pair in pairs], folder / "documents", stage="generate documents", config=config)
-        store.write_stage([pair[1] for pair in pairs], folder / "gold", stage="generate gold", config=config)
+        config = {"seed": workspace.config.seed, "split": split, "count": count}
+        if all(is_generated(folder / part, config) for part in ("documents", "gold")):
+            continue
+        with workspace.bar(f"Generating {split}") as progress:
+            pairs = []
+            for pair in generate(count, seed=workspace.config.seed, split=split):
+                pairs.append(pair)
+                progress(len(pairs), count)
+        store.write_stage((pair[0] for pair in pairs), folder / "documents", stage=GENERATE, config=config)
+        store.write_stage((pair[1] for pair in pairs), folder / "gold", stage=GENERATE, config=config)
     return folders
+
+
+def is_generated(folder: Path, config: dict[str, Any]) -> bool:
+    """Tell whether `folder` holds what this version generates under `config`."""
+    if not (folder / store.MANIFEST).is_file():
+        return False
+    manifest = store.read_manifest(folder)
+    return (manifest.stage, manifest.version, manifest.config) == (GENERATE, __version__, config)
 
 
 def load_back(folder: Path) -> dict[str, int]:

@@ -167,7 +167,8 @@ def test_annotations_carry_the_texts_hash():
 
 
 def test_a_longer_name_is_not_laid_over_a_part_that_has_its_own_label():
-    text = "Home Depot sales miss, shares plunge\n\nThe shop HOME DEPOT said that Home Depot and Depot fell.\n\nOne Depot."
+    headline = "Home Depot sales miss, shares plunge"
+    text = f"{headline}\n\nThe shop HOME DEPOT said that Home Depot and Depot fell.\n\nOne Depot."
     (annotation,) = suggest([Document("d", text, "s")], config=SuggestConfig(), scheme=load_scheme())
     check_flat(annotation.spans, owner="d")
     assert "Home Depot" in [text[span.start : span.end] for span in annotation.spans]

@@ -53,7 +53,14 @@ def test_pages_end_as_the_site_says_they_should(built):
             assert reasons[url] == page["kind"], url
         else:
             assert page["kind"] in ("navigation", "near_duplicate"), url  # front pages are in no sitemap
-    assert sorted(reasons.values()) == ["http_status", "language", "navigation", "near_duplicate", "robots", "too_short"]
+    assert sorted(reasons.values()) == [
+        "http_status",
+        "language",
+        "navigation",
+        "near_duplicate",
+        "robots",
+        "too_short",
+    ]
 
 
 def test_both_passes_and_the_gold_lose_nothing_on_the_way_from_true_to_extracted_text(built):
