@@ -113,9 +113,7 @@ def test_ctrl_c_ends_all_at_once_and_a_rerun_goes_on(workers, tmp_path):
     process = start(tmp_path / "in", out, workers=workers, seconds=1, start_new_session=True)
     time.sleep(1.0)
     os.killpg(process.pid, signal.SIGINT)
-    begun = time.monotonic()
-    error = process.communicate(timeout=60)[1]
-    assert time.monotonic() - begun < 5  # a shard takes ten seconds
+    error = process.communicate(timeout=9)[1]  # a shard takes ten seconds: it is not waited for
     assert process.returncode == -signal.SIGINT
     assert error.count("Traceback") <= 1, error  # the main process's own, which the command line replaces by one line
     assert "SpawnProcess" not in error

@@ -3,7 +3,6 @@ import json
 import os
 import random
 import shutil
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -207,22 +206,18 @@ def test_a_decompression_bomb_is_refused_in_little_memory(make, gold, line: byte
     assert (folder / "predictions.jsonl.gz").stat().st_size < 400_000
     limits = Limits(unpacked_bytes=4_000_000, line_bytes=1_000_000, lines=2_000)
     tracemalloc.start()
-    started = time.monotonic()
     names = failed(verify(folder, gold, limits=limits))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "predictions" in names
     assert peak < 40_000_000
-    assert time.monotonic() - started < 30
 
 
 def test_a_file_over_the_limit_is_refused_unread(make, gold) -> None:
     folder = make()
     with (folder / "predictions.jsonl.gz").open("wb") as stream:
         stream.truncate(1_000_000_000)  # sparse: 1 GB by its size
-    started = time.monotonic()
     assert "files" in failed(verify(folder, gold))
-    assert time.monotonic() - started < 5
 
 
 def test_the_report_is_plain_json_whatever_the_submission_holds(make, gold, tmp_path: Path) -> None:
