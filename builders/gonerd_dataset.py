@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from gonerd.dataset.columns import arrow_schema, features, to_row
 from gonerd.dataset.foreign import Reader
 from gonerd.dataset.releases import releases
-from gonerd.dataset.sources import Files, check_sums, folder_files, hub_files
+from gonerd.dataset.sources import Files, check_sums, downloaded_sums, folder_files, hub_files
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.labels import load_scheme
@@ -83,6 +83,8 @@ class GonerdDataset(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         if path is None:
             found = hub_files(self.config.repo or "", self.config.revision)
             local = dl_manager.download(found.of)
+            if not dl_manager.is_streaming:
+                self.info.download_checksums = downloaded_sums(found, local)
         else:
             found = folder_files(path)
             local = found.of

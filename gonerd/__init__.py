@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gonerd.dataset.load import load as load
+    from gonerd.dataset.views import align_labels as align_labels
+    from gonerd.dataset.views import sentences as sentences
 
 # In a checkout builders/ stands beside this folder, and is a subpackage all the same.
 _checkout = Path(__file__).resolve().parent.parent
@@ -25,4 +27,8 @@ def __getattr__(name: str) -> Any:
         from gonerd.dataset.load import load
 
         return load
+    if name in ("align_labels", "sentences"):
+        from gonerd.dataset import views
+
+        return getattr(views, name)
     raise AttributeError(f"module 'gonerd' has no attribute {name!r}")

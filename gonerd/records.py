@@ -28,6 +28,7 @@ class Reason(StrEnum):
     FETCH_ERROR = "fetch_error"  # no answer: connection, TLS, time-out, redirect loop
     MEDIA_TYPE = "media_type"  # the body is not HTML
     TOO_LARGE = "too_large"  # the body is over the size limit
+    TRUNCATED = "truncated"  # the archive ends inside the record
     NOT_ARTICLE = "not_article"  # the source's patterns say that the URL is no article
     OFF_SITE = "off_site"  # the URL, or where it redirects to, is outside the source's hosts
     PAGE_LIMIT = "page_limit"  # the crawl's page limit was reached first

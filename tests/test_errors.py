@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -133,6 +134,22 @@ def test_a_wrong_use_of_a_command_is_one_line(gonerd, arguments, message):
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate",
+        *(f"model {name}" for name in ("info", "finetune", "distill")),
+        *(f"annotate {name}" for name in ("suggest", "import", "agreement", "adjudicate")),
+    ],
+)
+def test_help_shows_what_stands_without_a_flag_by_its_name_alone(capsys, command):
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    out = capsys.readouterr().out
+    assert re.search(r"│ \*  [A-Z]+  [^-]", out)
+    assert not re.search(r"\[ARGS|--empty|[A-Z]+ --(passes|file|documents|model|checkpoint|teacher) ", out)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["corpsu"], "unknown command 'corpsu'. Did you mean 'corpus'? Known: annotate, corpus, dataset"),
@@ -160,7 +177,7 @@ def test_an_unknown_scheme_a_wrong_path_and_an_unreadable_file(gonerd, tmp_path)
     assert line_of(gonerd(lambda: list(jsonl.read(tmp_path / "no", Document)))) == f"{tmp_path}/no: no such file"
     assert line_of(gonerd(lambda: list(jsonl.read(tmp_path, Document)))).endswith("this is a folder, not a file")
     (tmp_path / "bad").write_bytes(b"\xff")
-    assert "unreadable after line 0" in line_of(gonerd(lambda: list(jsonl.read(tmp_path / "bad", Document))))
+    assert "bad, line 1: not UTF-8" in line_of(gonerd(lambda: list(jsonl.read(tmp_path / "bad", Document))))
 
 
 def refusing(name, number):
@@ -197,6 +214,13 @@ def test_no_permission_to_write(gonerd, tmp_path, monkeypatch, name):
     assert "no permission. Choose another folder" in line_of(result)
     assert str(tmp_path) in result[2]
     assert not (tmp_path / "out").exists()
+
+
+def test_no_permission_to_read_is_not_mended_by_another_folder(gonerd, tmp_path, monkeypatch):
+    (tmp_path / "x.jsonl").touch()
+    monkeypatch.setattr(os, "access", lambda _, mode: mode == os.F_OK)
+    error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "x.jsonl"))
+    assert line_of(gonerd(raising(error))).endswith("x.jsonl: no permission. Change its permissions")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="skipped: the superuser may do anything")
@@ -285,6 +309,17 @@ def test_a_reader_that_goes_away_is_no_error():
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait(timeout=30) == 141
+
+
+def test_nothing_stands_before_the_error_of_a_command_with_a_progress_bar(gonerd):
+    from gonerd.cli.console import progress_bar
+
+    def command():
+        with progress_bar("trying") as progress:
+            progress(1, 2)
+            raise GonerdError("no such thing")
+
+    assert line_of(gonerd(command)) == "no such thing"
 
 
 def test_the_console_shows_names_as_they_are(capsys):

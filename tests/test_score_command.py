@@ -92,6 +92,17 @@ def test_bad_input_is_one_line_and_exit_code_two(tmp_path: Path, capsys, gold: s
     assert error.count("\n") == 1
 
 
+def test_gold_without_documents_or_that_is_no_file_is_an_error(tmp_path: Path, capsys) -> None:
+    empty = lines(tmp_path / "empty.jsonl", [])
+    code, out, error = run(capsys, "--gold", empty, "--predictions", empty)
+    assert (code, out, error) == (2, "", f"gonerd: {empty}: no documents in the gold\n")
+    code, _, error = run(capsys, "--gold", str(tmp_path), "--predictions", empty)
+    assert (code, error) == (2, f"gonerd: {tmp_path}: this is a folder, not a file\n")
+    (tmp_path / "x.conll").write_bytes(b"Ann B-PER\nJos\xe9 I-PER\n")
+    code, _, error = run(capsys, "--gold", str(tmp_path / "x.conll"), "--predictions", empty)
+    assert (code, "x.conll, line 2: not UTF-8." in error) == (2, True)
+
+
 def test_a_small_file_is_scored_without_any_heavy_import(tmp_path: Path) -> None:
     gold = lines(tmp_path / "gold.jsonl", GOLD)
     predictions = lines(tmp_path / "p.jsonl", [{"id": row["id"], "ner_tags": row["ner_tags"]} for row in GOLD])

@@ -36,6 +36,7 @@ class DecisionFiles:
 @app.command
 def suggest(
     documents: Path,
+    /,
     *,
     out: Path,
     config: Annotated[SuggestConfig, Parameter(name="*")] = SuggestConfig(),  # noqa: B008 - frozen
@@ -70,6 +71,7 @@ def suggest(
 @app.command(name="import")
 def import_(
     file: Path,
+    /,
     *,
     documents: Path,
     out: Path,
@@ -98,7 +100,13 @@ def import_(
     from gonerd.formats.standoff import read
 
     move = mover(realign, store.read_records(before, Document) if before else ())
-    records = import_pass(read(file), store.read_records(documents, Document), move=move)
+    records = list(import_pass(read(file), store.read_records(documents, Document), move=move))
+    if not any(isinstance(record, Annotation) for record in records):
+        raise GonerdError(
+            f"no document of this pass is in {documents}" if records else "it holds no pass",
+            where=file,
+            remedy="Name the documents that were annotated with --documents",
+        )
     config = {"format": format_, "file": store.sha256_file(file) if file.is_file() else None}
     manifest = store.write_stage(records, out, stage="annotate import", config=config)
     say(f"{manifest.written} annotated documents in {out}")
@@ -106,7 +114,13 @@ def import_(
 
 
 @app.command
-def agreement(passes: list[Path], *, documents: Path, out: Path | None = None) -> None:
+def agreement(
+    passes: Annotated[list[Path], Parameter(negative="")],
+    /,
+    *,
+    documents: Path,
+    out: Path | None = None,
+) -> None:
     """Tell how far annotators agree: entities, tokens, labels, and the documents to look at first.
 
     Example: gonerd annotate agreement annotations/ann annotations/ben --documents documents --out agreement.json
@@ -134,7 +148,8 @@ def agreement(passes: list[Path], *, documents: Path, out: Path | None = None) -
 
 @app.command
 def adjudicate(
-    passes: list[Path],
+    passes: Annotated[list[Path], Parameter(negative="")],
+    /,
     *,
     documents: Path,
     out: Path,

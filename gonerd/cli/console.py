@@ -45,7 +45,9 @@ def progress_bar(title: str) -> Iterator[Progress]:
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
+    place = console(stderr=True)
+    # Where nothing can be drawn over, rich would leave an empty line in place of the bar, and before an error.
+    with Bar(*columns, console=place, transient=True, disable=not place.is_interactive) as bar:
         task = bar.add_task(title, total=None)
 
         def report(done: int, total: int | None) -> None:

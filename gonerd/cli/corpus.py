@@ -31,11 +31,11 @@ def sources() -> None:
     """
     from gonerd.corpus.sources import load_source, source_names
 
-    rows = []
-    for name in source_names():
-        source = load_source(name)
-        rows.append([name, source.license, source.language, source.discovery.kind, source.verified, source.license_url])
-    table(["name", "license", "language", "discovery", "verified", "license stated at"], rows)
+    found = [load_source(name) for name in source_names()]
+    rows = [[one.name, one.license, one.language, one.discovery.kind, one.verified] for one in found]
+    table(["name", "license", "language", "discovery", "verified"], rows)
+    for one in found:  # a table would break the addresses, which are there to be followed
+        say(f"{one.name}: the license is stated at {one.license_url}")
 
 
 @app.command

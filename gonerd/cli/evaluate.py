@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    *models: str,
+    models: Annotated[list[str], Parameter(negative="")],
+    /,
+    *,
     data: str,
     split: str = "test",
     out: Path = Path("results"),
@@ -38,28 +40,14 @@ def evaluate(
         scheme: the label scheme.
         config: how the models are run.
     """
-    from gonerd.errors import GonerdError
+    from gonerd.cli.leaderboard import read_gold_split
     from gonerd.evaluation.result import read_result
 
-    if not models:
-        raise GonerdError("no model given", remedy="For example: gonerd evaluate models/teacher --data gonerd-dataset")
-    gold = _read_gold(data, split, scheme)
+    gold = read_gold_split(data, split, scheme=scheme)
     paths = [_evaluate(model, gold, out, config) for model in models]
     _show([read_result(path) for path in paths])
     for path in paths:
         say(str(path))
-
-
-def _read_gold(data: str, split: str, scheme: str) -> Gold:
-    from gonerd.dataset.examples import read_examples
-    from gonerd.formats.gold import Gold, GoldDocument, read_gold
-    from gonerd.labels import load_scheme
-
-    labels, path = load_scheme(scheme), Path(data)
-    is_file = path.is_file()
-    documents = read_gold(path, scheme=labels) if is_file else map(GoldDocument.of, read_examples(data, split))
-    name = path.name.partition(".")[0] if is_file else path.resolve().name if path.is_dir() else data
-    return Gold.of(documents, scheme=labels, name=name, split=split)
 
 
 def _evaluate(model: str, gold: Gold, out: Path, config: PredictConfig) -> Path:

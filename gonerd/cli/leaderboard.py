@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from cyclopts import App, Parameter
+from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from gonerd.cli.console import say, table
 from gonerd.errors import GonerdError
-from gonerd.leaderboard.submission import Submission, write_submission
+from gonerd.leaderboard.folders import require_submission, submission_folders
+from gonerd.leaderboard.submission import Submission, flag_fault, write_submission
 
 if TYPE_CHECKING:
     from gonerd.formats.gold import Gold
     from gonerd.leaderboard.verify import Verification
 
 PRINTED = ("rank", "model", "f1", "kept", "speed", "memory")  # what fits a terminal; the page has all
+
+
+class Stated(Submission):
+    """What the flags of `gonerd submit` say about the model."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_line(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise flag_fault(error) from error
+
 
 app = App(name="leaderboard", help="Build the board of the verified submissions.")
 
@@ -25,7 +40,7 @@ def submit(
     result: Path,
     /,
     *,
-    submission: Annotated[Submission, Parameter(name="*")],
+    submission: Annotated[Stated, Parameter(name="*")],
     out: Path,
     predictions: Path | None = None,
 ) -> None:
@@ -81,6 +96,8 @@ def verify(
     from gonerd.leaderboard.verify import verify as verify_one
     from gonerd.leaderboard.verify import write_report
 
+    for folder in submissions:
+        require_submission(folder)
     gold = read_gold_split(data, split, scheme=scheme)
     done = [verify_one(folder, gold) for folder in submissions]
     for verification in done:
@@ -91,10 +108,11 @@ def verify(
 
 
 @app.command
-def build(submissions: Path, /, *, data: str, out: Path, split: str = "test", scheme: str = "gonerd") -> None:
+def build(submissions: Path, /, *, data: str, out: Path, split: str = "test", scheme: str = "gonerd") -> int:
     """Verify all submissions in a folder and write the board: one HTML page with its CSV and JSON.
 
-    A rejected submission is named here with its reasons and does not reach the board.
+    A rejected submission is named here with its reasons and does not reach the board. Exit code 0 when a board was
+    written, 1 when every submission is rejected: a board that is there already then stays as it is.
 
     Example: gonerd leaderboard build submissions --data gonerd --out leaderboard
 
@@ -105,24 +123,24 @@ def build(submissions: Path, /, *, data: str, out: Path, split: str = "test", sc
         split: which split of the data.
         scheme: its label scheme.
     """
-    from gonerd.leaderboard.site import build_site
+    from gonerd.leaderboard.site import build_site, refuse_foreign
     from gonerd.leaderboard.verify import verify as verify_one
 
+    folders = submission_folders(submissions)
+    refuse_foreign(out)
     gold = read_gold_split(data, split, scheme=scheme)
-    done = [verify_one(folder, gold) for folder in _folders(submissions)]
+    done = [verify_one(folder, gold) for folder in folders]
     for verification in done:
         if not verification.verified:
             _print_verification(verification)
     verified = [verification for verification in done if verification.verified]
+    if not verified:
+        say(f"{out}: no board written, for all {len(done)} are rejected")
+        return 1
     page = build_site(verified, out)
     print_board(verified)
     say(f"{page}: {len(verified)} verified, {len(done) - len(verified)} rejected")
-
-
-def _folders(submissions: Path) -> list[Path]:
-    if not submissions.is_dir():
-        raise GonerdError("no such folder", where=submissions)
-    return sorted(path for path in submissions.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return 0
 
 
 def read_gold_split(data: str, split: str, *, scheme: str = "gonerd") -> Gold:
@@ -143,13 +161,36 @@ def read_gold_split(data: str, split: str, *, scheme: str = "gonerd") -> Gold:
         from gonerd.dataset.examples import read_examples
 
         documents = (GoldDocument.of(example) for example in read_examples(data, split))
-    return Gold.of(documents, scheme=labels, name=path.resolve().name if path.exists() else data, split=split)
+    return Gold.of(documents, scheme=labels, name=_data_name(data), split=split)
+
+
+def _data_name(data: str) -> str:
+    """Return what a dataset calls itself, wherever its folder lies; otherwise the name of the file or folder."""
+    path = Path(data)
+    if path.is_file():
+        return path.name.partition(".")[0] or path.name
+    return (_own_name(path) or path.resolve().name) if path.is_dir() else data
+
+
+def _own_name(folder: Path) -> str | None:
+    from gonerd.store import MANIFEST, read_json
+
+    for file, keys in ((MANIFEST, ("config", "build", "name")), ("release.json", ("name",))):
+        value: Any = read_json(folder / file) if (folder / file).is_file() else None
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, str) and value:
+            return value
+    return None
 
 
 def _print_verification(verification: Verification) -> None:
     say(f"{verification.folder}: {'verified' if verification.verified else 'rejected'}")
     for check in verification.failures:
-        say(f"  {check.name}: {check.detail}")
+        if check.made:
+            say(f"  {check.name}: {check.detail}")
+    if left := [check.name for check in verification.failures if not check.made]:
+        say(f"  not checked: {', '.join(left)}")
 
 
 def print_board(verified: list[Verification]) -> None:

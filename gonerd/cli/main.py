@@ -107,5 +107,11 @@ def _explain_system(error: OSError) -> str | None:
     if error.errno in _FULL:
         return f"{error.filename or 'the output'}: the disk is full. Free some space and run the same command again"
     if isinstance(error, PermissionError):
-        return f"{error.filename}: no permission. Choose another folder, or change its permissions"
+        return f"{error.filename}: no permission. {_remedy_for_permission(error.filename)}"
     return None if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
+def _remedy_for_permission(path: object) -> str:
+    """Return what helps: another folder is no help where something that is there can not be read."""
+    unreadable = isinstance(path, str) and os.access(path, os.F_OK) and not os.access(path, os.R_OK)
+    return "Change its permissions" if unreadable else "Choose another folder, or change its permissions"

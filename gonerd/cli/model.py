@@ -14,7 +14,7 @@ app = App(name="model", help="Look at, fine-tune and distil token-classification
 
 
 @app.command
-def info(model: str, *, scheme: str = "gonerd") -> None:
+def info(model: str, /, *, scheme: str = "gonerd") -> None:
     """Show what a model is: architecture, layers, parameters, how much it sees at once.
 
     Example: gonerd model info models/student
@@ -45,6 +45,7 @@ def info(model: str, *, scheme: str = "gonerd") -> None:
 @app.command
 def finetune(
     checkpoint: str,
+    /,
     *,
     data: str,
     out: Path,
@@ -74,6 +75,7 @@ def finetune(
 @app.command
 def distill(
     teacher: str,
+    /,
     *,
     data: str,
     out: Path,

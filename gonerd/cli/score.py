@@ -38,12 +38,15 @@ def score(
         scheme: the label scheme of both.
         as_json: print one JSON object in place of tables.
     """
+    from gonerd.errors import GonerdError
     from gonerd.formats.gold import Gold, read_gold
     from gonerd.formats.predictions import match, read_predictions
     from gonerd.labels import load_scheme
 
     labels = load_scheme(scheme)
     expected = Gold.of(read_gold(gold, scheme=labels), scheme=labels, name=gold.name)
+    if not expected.documents:
+        raise GonerdError("no documents in the gold", where=gold)
     matching = match(expected, read_predictions(predictions))
     strict, lenient = matching.scores(reading="strict"), matching.scores(reading="lenient")
     if as_json:

@@ -14,8 +14,9 @@ from gonerd.corpus.discovery import Listing
 from gonerd.corpus.fetch import CrawlConfig, Fetcher, Refused, Reply
 from gonerd.corpus.html import media_type, not_html
 from gonerd.corpus.journal import Journal
-from gonerd.corpus.robots import Robots
+from gonerd.corpus.robots import NoRobots, Robots
 from gonerd.corpus.sources import Source
+from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.records import Dropped, Manifest, Page, Progress, Reason, Shard, silent
 
@@ -32,7 +33,8 @@ def crawl(source: Source, out: Path, *, config: CrawlConfig, progress: Progress 
     The proxy is no setting in this sense: it changes the way to the pages, not the pages.
 
     Raises:
-        GonerdError: `out` holds something that a crawl did not write.
+        GonerdError: `out` holds something that a crawl did not write, or no listing of the source could be fetched;
+            then nothing is recorded as done, and the next run tries again.
     """
     run = store.Run(STAGE, {"source": asdict(source), "crawl": asdict(replace(config, proxy=None))}, ())
     if store.is_current(out, run):
@@ -66,11 +68,14 @@ class _Crawl:
         delay = max(config.delay_s, source.crawl_delay)
         self._fetcher.delays.update({host.lower(): delay for host in source.hosts})
         self._bodies: dict[str, str] = {}  # sha256 of a body: the first URL that gave it
+        self._unreached: list[Dropped] = []  # listings that could not be had, which may be a passing state
+        self._listings = 0
 
     def run(self, progress: Progress) -> tuple[list[Page], list[Dropped]]:
         """Return all pages and all that was dropped, in the order of discovery."""
         self._journal.once("warcinfo", WARC, lambda: self._archive.describe(WARC))
         found = list(discovery.walk(self._source, self._follow))
+        self._check_reached()
         pages: list[Page] = []
         dropped: list[Dropped] = []
         asked = 0
@@ -85,14 +90,40 @@ class _Crawl:
         progress(len(found), len(found))
         return pages, dropped
 
+    def _check_reached(self) -> None:
+        """Raise if not one listing could be had: that is the network's state, and nothing that the source says."""
+        if not self._unreached or len(self._unreached) < self._listings:
+            return
+        first = self._unreached[0]
+        what = (
+            "no listing of the source could be fetched" if self._fetcher.answered else "no host of the source answered"
+        )
+        raise GonerdError(
+            f"{what} ({first.id}: {first.detail})",
+            where=self._source.name,
+            remedy="Check the network, then run the command again: it goes on where it stopped",
+        )
+
     def _follow(self, url: str) -> Listing | Dropped:
-        value = self._journal.once("listing", url, lambda: jsonl.to_json(self._listing(url)))
+        self._listings += 1
+        try:
+            value = self._journal.once("listing", url, lambda: jsonl.to_json(self._listing(url)))
+        except Refused as refused:
+            self._unreached.append(refused.dropped(url))
+            return self._unreached[-1]
         return jsonl.from_json(Dropped, value) if "reason" in value else jsonl.from_json(Listing, value)
 
     def _listing(self, url: str) -> Listing | Dropped:
+        """Return what a listing says.
+
+        Raises:
+            Refused: it could not be had; this goes past the journal, so that a later run tries again.
+        """
         try:
             reply = self._fetcher.get(url, max_bytes=discovery.MAX_LISTING_BYTES, permit=self._robots.permit)
         except Refused as refused:
+            if refused.reason is Reason.FETCH_ERROR:
+                raise
             return refused.dropped(url)
         if reply.status != 200:
             return Dropped(url, Reason.HTTP_STATUS, str(reply.status))
@@ -107,9 +138,9 @@ class _Crawl:
             self._robots.permit(url)
             if not room:
                 raise Refused(Reason.PAGE_LIMIT, f"after {self._config.max_pages} pages")
+            value: dict[str, Any] = self._journal.once("page", url, lambda: jsonl.to_json(self._fetch(url)))
         except Refused as refused:
             return refused.dropped(url)
-        value: dict[str, Any] = self._journal.once("page", url, lambda: jsonl.to_json(self._fetch(url)))
         if "reason" in value:
             return jsonl.from_json(Dropped, value)
         page = jsonl.from_json(Page, value)
@@ -121,6 +152,8 @@ class _Crawl:
             reply = self._fetcher.get(
                 url, max_bytes=self._config.max_bytes, permit=self._robots.permit, pages_only=True
             )
+        except NoRobots:  # of a host that it redirects to; it goes past the journal
+            raise
         except Refused as refused:
             return refused.dropped(url)
         digest = sha256(reply.body).hexdigest()

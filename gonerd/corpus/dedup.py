@@ -42,32 +42,29 @@ def choose(documents: Iterable[Document], config: SimilarityConfig) -> tuple[dic
     """Return who stands for each document that is not kept, and the clusters.
 
     Of a cluster the document published first is kept (one without a date counts as last), then the longest, then the
-    one with the smallest id. The first return value is keyed by id and hash of the text.
+    one with the smallest id. Of different texts with one id, one is kept by the same rule, before clusters are made.
+    The first return value is keyed by id and hash of the text.
     """
     candidates: dict[str, _Candidate] = {}
     signatures: dict[str, Any] = {}
+    stand_in: dict[str, str] = {}
     for document in documents:
         rank = (document.published or "9999", -len(document.text), document.id, document.text_sha256)
         candidate = _Candidate(document.id, document.text_sha256, rank)
-        candidates[candidate.key] = candidate
-        signatures[candidate.key] = signature(document.text, config)
-    groups = [[candidates[key] for key in group] for group in clusters(signatures, config)]
-    stand_in: dict[str, str] = {}
+        other = candidates.get(candidate.id, candidate)
+        best, rest = sorted((candidate, other), key=lambda one: one.rank)
+        if best.key != rest.key:
+            stand_in[rest.key] = rest.id
+        if best is candidate:
+            candidates[candidate.id] = candidate
+            signatures[candidate.id] = signature(document.text, config)
+    groups = [[candidates[name] for name in group] for group in clusters(signatures, config)]
     found = []
     for group in groups:
         best = min(group, key=lambda candidate: candidate.rank)
         stand_in.update({candidate.key: best.id for candidate in group if candidate is not best})
-        found.append(Cluster(tuple(sorted({candidate.id for candidate in group})), best.id))
-    _one_for_each_id(candidates, stand_in)
+        found.append(Cluster(tuple(sorted(candidate.id for candidate in group)), best.id))
     return stand_in, [cluster for cluster in found if len(cluster.ids) > 1]
-
-
-def _one_for_each_id(candidates: dict[str, _Candidate], stand_in: dict[str, str]) -> None:
-    """Let one of several different texts of one URL stand for all of them."""
-    kept: dict[str, _Candidate] = {}
-    for candidate in sorted(candidates.values(), key=lambda candidate: candidate.rank):
-        if candidate.key not in stand_in and kept.setdefault(candidate.id, candidate) is not candidate:
-            stand_in[candidate.key] = candidate.id
 
 
 def dedup(folder: Path, out: Path, *, config: SimilarityConfig | None = None, progress: Progress = silent) -> Manifest:
@@ -120,11 +117,11 @@ def _documents(shards: Sequence[Path], progress: Progress, total: int) -> Iterab
 
 
 def _refusal(document: Document, stand_in: dict[str, str], seen: set[str]) -> Dropped | None:
-    """Return why a document is not kept. The very same one met again is a duplicate of itself."""
+    """Return why a document is not kept."""
     key = f"{document.id}\x1f{document.text_sha256}"
-    if key in stand_in:
-        return Dropped(document.id, Reason.NEAR_DUPLICATE, stand_in[key])
     if key in seen:
-        return Dropped(document.id, Reason.NEAR_DUPLICATE, document.id)
+        return Dropped(document.id, Reason.DUPLICATE_BODY, "the same document came twice")
     seen.add(key)
-    return None
+    if stand_in.get(key) == document.id:
+        return Dropped(document.id, Reason.DUPLICATE_BODY, "another text of the same document is kept")
+    return Dropped(document.id, Reason.NEAR_DUPLICATE, stand_in[key]) if key in stand_in else None

@@ -91,6 +91,7 @@ class Fetcher:
         self._session = _session(config)
         self._free_at: dict[str, float] = {}
         self.delays: dict[str, float] = {}  # seconds, by host; robots.txt may lengthen them
+        self.answered = False  # whether any host has answered anything
 
     def get(self, url: str, *, max_bytes: int, permit: Callable[[str], None], pages_only: bool = False) -> Reply:
         """Return the answer for `url`.
@@ -135,6 +136,7 @@ class Fetcher:
         try:
             request = self._session.prepare_request(requests.Request("GET", url))
             with self._send(request) as response:
+                self.answered = True
                 location = response.headers.get("Location") if response.status_code in REDIRECTS else None
                 content_type = response.headers.get("Content-Type")
                 if pages_only and location is None and response.status_code == 200 and not is_html_type(content_type):

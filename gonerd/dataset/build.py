@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gonerd.dataset.align import align
-from gonerd.dataset.config import BuildConfig
+from gonerd.dataset.config import BuildConfig, Given
 from gonerd.dataset.groups import CLUSTERS, Grouper, recorded_clusters
+from gonerd.dataset.licenses import Refusals
 from gonerd.dataset.lookup import Lookup
+from gonerd.dataset.previous import read_previous
+from gonerd.dataset.release import RELEASE, STANDOFF
 from gonerd.dataset.split import Item, Splits, assign
 from gonerd.dataset.tokens import TokenizedText, tokenizer, tokenizer_settings
-from gonerd.dataset.write import Row, dataset_run, write_dataset, write_rows
+from gonerd.dataset.write import Closing, Row, dataset_run, write_dataset, write_rows
 from gonerd.errors import GonerdError, unknown_name
+from gonerd.formats.removed import read_removed
 from gonerd.labels import load_scheme
 from gonerd.records import Annotation, Document, Dropped, Example, Manifest, Progress, Reason, sha256_of, silent
 from gonerd.store import is_current, read_manifest, sha256_file, shards
 
-__all__ = ["BuildConfig", "build", "write_dataset"]
+__all__ = ["BuildConfig", "Given", "build", "write_dataset"]
 
 _DEFAULTS = BuildConfig()
+_NOTHING = Given()
 
 
 def build(
@@ -29,63 +34,93 @@ def build(
     out: Path,
     *,
     config: BuildConfig = _DEFAULTS,
-    splits: Mapping[str, str] | None = None,
+    given: Given = _NOTHING,
     progress: Progress = silent,
 ) -> Manifest:
     """Build a dataset folder from documents and their gold annotations.
 
     A document without gold, or whose gold was made on another text, is dropped with its reason, as is gold without a
-    document. Rows are in the order of a hash of their ids, so that a slice of a split is a sample of it; the Parquet
-    bytes depend neither on the order of the documents nor on how they are spread over shards.
+    document, a document that was to be removed, and one whose licence does not let its text be passed on. Rows are in
+    the order of a hash of their ids, so that a slice of a split is a sample of it; the Parquet bytes depend neither on
+    the order of the documents nor on how they are spread over shards.
 
     Args:
         documents: stage folders of Documents; a `clusters.jsonl` in them names documents that belong together.
         gold: stage folders of Annotations, at most one for a document.
         out: the dataset's folder; replaced if an earlier dataset is there, left alone if it is the same already.
         config: how to build, and what the card says.
-        splits: split by document id, kept as it is and checked for leaks; other documents are split around it.
+        given: splits, the release before, and removals that hold already.
         progress: told how many documents are done, and of how many.
 
     Raises:
         GonerdError: a folder is not a finished stage, an id occurs twice, or a label is outside the scheme.
     """
-    run = dataset_run(config, tokenizer=tokenizer_settings(), inputs=_inputs(documents, gold, splits))
+    inputs = [*_inputs(documents, gold), *given_hashes(given)]
+    run = dataset_run(config, tokenizer=tokenizer_settings(), inputs=inputs)
     if is_current(out, run):
         return read_manifest(out)
-    builder = _Builder(documents, gold, config)
-    plan = builder.plan(splits, progress)
+    builder = _Builder(documents, gold, config, given)
+    plan = builder.plan(progress)
     return write_rows(
-        builder.rows(plan, progress), out, run=run, config=config, torn=lambda: plan.leaks, progress=silent
+        builder.rows(plan, progress), out, run=run, config=config, close=lambda: builder.close(plan), progress=silent
     )
 
 
-def _inputs(documents: Sequence[Path], gold: Sequence[Path], splits: Mapping[str, str] | None) -> list[str]:
-    """Return the hashes of everything that is read."""
+def _inputs(documents: Sequence[Path], gold: Sequence[Path]) -> list[str]:
+    """Return the hashes of all that is read."""
     files = [path for folder in (*documents, *gold) for path in shards(folder)]
     files += [folder / CLUSTERS for folder in documents if (folder / CLUSTERS).is_file()]
-    return [*map(sha256_file, files), sha256_of(json.dumps(splits, sort_keys=True))]
+    return [*map(sha256_file, files)]
+
+
+def given_hashes(given: Given) -> list[str]:
+    """Return the hashes of what was decided before a build."""
+    files = [given.removed] if given.removed else []
+    files += [given.previous / name for name in (RELEASE, STANDOFF)] if given.previous else []
+    if missing := [path for path in files if not path.is_file()]:
+        raise GonerdError("no such file", where=missing[0])
+    return [sha256_of(json.dumps(dict(given.splits), sort_keys=True)), *map(sha256_file, files)]
 
 
 class _Builder:
     """Reads the documents twice: once to plan the splits, once to write the rows."""
 
-    def __init__(self, documents: Sequence[Path], gold: Sequence[Path], config: BuildConfig) -> None:
+    def __init__(self, documents: Sequence[Path], gold: Sequence[Path], config: BuildConfig, given: Given) -> None:
         self._folders, self._config = documents, config
         self._labels = load_scheme(config.scheme).names
+        self._refused = Refusals(config, read_removed(given.removed))
+        self._fixed = dict(given.splits)
+        self._previous = read_previous(given.previous) if given.previous else None
         self._documents = Lookup([path for folder in documents for path in shards(folder)], Document, key="id")
         self._gold = Lookup([path for folder in gold for path in shards(folder)], Annotation, key="document_id")
 
-    def plan(self, fixed: Mapping[str, str] | None, progress: Progress) -> Splits:
+    def plan(self, progress: Progress) -> Splits:
         """Return the splits of all documents that have usable gold."""
-        hashes = {annotation.document_id: annotation.text_sha256 for annotation in self._gold.fill()}
+        hashes = {annotation.document_id: _short(annotation.text_sha256) for annotation in self._gold.fill()}
         grouper, items = Grouper(self._config.group_threshold), []
         for document in self._documents.fill():
-            if hashes.get(document.id) == document.text_sha256:
+            usable = hashes.get(document.id) == _short(document.text_sha256)
+            if usable and not self._refused.find(document.id, document.url, document.license):
                 items.append(Item(document.id, document.source, len(document.text), document.published))
                 grouper.add(document.id, document.text)
+                self._settle(document)
             progress(0, len(self._documents))
         recorded = [ids for folder in self._folders for ids in recorded_clusters(folder)]
-        return assign(items, alike=[*recorded, *grouper.alike()], config=self._config, fixed=fixed)
+        return assign(items, alike=[*recorded, *grouper.alike()], config=self._config, fixed=self._fixed)
+
+    def _settle(self, document: Document) -> None:
+        """Keep a document in the split that the release before has it in."""
+        old = self._previous.split(document.id, document.text_sha256) if self._previous else None
+        if old and self._fixed.setdefault(document.id, old) != old:
+            raise GonerdError(
+                f"was in split {old!r} of the release before, but is given as {self._fixed[document.id]!r}",
+                where=f"document {document.id!r}",
+                remedy="Leave it out of the given splits: old documents stay where they were",
+            )
+
+    def close(self, plan: Splits) -> Closing:
+        """Return what is known once all rows have passed."""
+        return Closing(plan.leaks, self._previous.continuity() if self._previous else None)
 
     def rows(self, plan: Splits, progress: Progress) -> Iterator[Row | Dropped]:
         """Yield what becomes of every document, and of gold without one."""
@@ -96,6 +131,8 @@ class _Builder:
             yield Dropped(name, Reason.UNKNOWN_DOCUMENT, "gold without its document")
 
     def _outcome(self, document: Document, plan: Splits) -> Row | Dropped:
+        if refused := self._refused.find(document.id, document.url, document.license):
+            return refused
         if document.id not in self._gold:
             return Dropped(document.id, Reason.NO_ANNOTATION)
         gold = self._gold[document.id]
@@ -103,22 +140,32 @@ class _Builder:
             return Dropped(document.id, Reason.TEXT_CHANGED, f"the gold is of text {gold.text_sha256}")
         if document.id in plan.conflicts:
             return Dropped(document.id, Reason.SPLIT_CONFLICT, ", ".join(plan.conflicts[document.id]))
-        self._check(gold, document)
+        check_gold(gold, document, labels=self._labels)
         words = tokenizer()(document.text)
         if not words.tokens:
             return Dropped(document.id, Reason.EMPTY, "no token")
-        return _row(document, gold, words, split=plan.of[document.id])
-
-    def _check(self, gold: Annotation, document: Document) -> None:
-        where = f"gold of document {document.id!r}"
-        for span in gold.spans:
-            if span.label not in self._labels:
-                raise unknown_name("label", span.label, self._labels, where=where)
-            if span.end > len(document.text):
-                raise GonerdError(f"span [{span.start}, {span.end}) ends after the text", where=where)
+        row = make_row(document, gold, words, split=plan.of[document.id])
+        if self._previous:
+            self._previous.note(row.example)
+        return row
 
 
-def _row(document: Document, gold: Annotation, words: TokenizedText, *, split: str) -> Row:
+def check_gold(gold: Annotation, document: Document, *, labels: Sequence[str]) -> None:
+    """Raise GonerdError if a span's label is none of `labels`, or it ends after the text."""
+    where = f"gold of document {document.id!r}"
+    for span in gold.spans:
+        if span.label not in labels:
+            raise unknown_name("label", span.label, labels, where=where)
+        if span.end > len(document.text):
+            raise GonerdError(f"span [{span.start}, {span.end}) ends after the text", where=where)
+
+
+def _short(text_sha256: str) -> int:
+    """Return enough of a hash to plan by: the whole is compared when the row is written."""
+    return int(text_sha256[:16], 16)
+
+
+def make_row(document: Document, gold: Annotation, words: TokenizedText, *, split: str) -> Row:
     """Return the row of a document whose gold fits it."""
     aligned = align(document.id, document.text, tokens=words.tokens, token_starts=words.token_starts, spans=gold.spans)
     example = Example(

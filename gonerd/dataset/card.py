@@ -77,6 +77,7 @@ def render_card(facts: Facts) -> str:
         read=facts.manifest.read,
         tokenizer=facts.manifest.config["tokenizer"],
         fingerprints=facts.manifest.config["fingerprints"],
+        hidden_labels=facts.manifest.config.get("hidden_labels", []),
         columns=[(name, kind, Markdown(meaning)) for name, kind, meaning in COLUMNS],
         sample=Markdown(_shown(facts.sample)),
         gonerd_version=facts.manifest.version,

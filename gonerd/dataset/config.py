@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
 from typing import Literal
 
 from gonerd.errors import GonerdError
@@ -14,6 +17,13 @@ Creator = Literal["crowdsourced", "expert-generated", "found", "machine-generate
 """Who made something, in the words of the Hub's dataset cards."""
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +54,42 @@ class BuildConfig:
     """Who made the annotations, in the words of the Hub."""
     language_creators: Creator = "other"
     """Who wrote the texts, in the words of the Hub."""
+    standoff_only: bool = False
+    """Write everything but the text, so that documents can be released whose licence forbids to pass it on."""
+    any_license: bool = False
+    """Take up documents whatever their licence, for a dataset that stays with whoever builds it."""
     contact: str = ""
     """Where someone can ask for a document to be taken out: an address or URL, for the card."""
+    released: str = ""
+    """Date of this release, YYYY-MM-DD, for `croissant.json`; the day of the build if not given."""
 
     def __post_init__(self) -> None:
         if not _VERSION.fullmatch(self.version):
             raise GonerdError(f"version {self.version!r} is not MAJOR.MINOR.PATCH", remedy="For example: 1.0.0")
+        if self.released and not _is_date(self.released):
+            raise GonerdError(f"released is {self.released!r}, which is no date", remedy="For example: 2026-05-31")
         if min(self.shares.values()) < 0 or self.train_share <= 0:
             raise GonerdError(
                 f"shares {self.train_share} and {self.validation_share} leave no sensible splits",
                 remedy="The train share must be above 0, and the shares must add up to at most 1",
             )
+        if self.standoff_only and self.any_license:
+            raise GonerdError("standoff_only and any_license exclude each other", remedy="Give one of them")
 
     @property
     def shares(self) -> dict[str, float]:
         """The target share of the documents by split, in the order train, validation, test."""
         rest = round(1 - self.train_share - self.validation_share, 9)
         return dict(zip(SPLITS, (self.train_share, self.validation_share, rest), strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What was decided before a build, and holds in it."""
+
+    splits: Mapping[str, str] = field(default_factory=dict)
+    """Split by document id, kept as it is and checked for leaks; other documents are split around it."""
+    previous: Path | None = None
+    """Folder of the release before this one: its documents stay in their splits."""
+    removed: Path | None = None
+    """A `removed.toml`: documents that are taken out on request."""

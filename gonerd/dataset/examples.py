@@ -58,6 +58,8 @@ def dataset_tags(folder: Path) -> tuple[str, ...]:
 def example_of(row: Mapping[str, Any], *, tags: Sequence[str], split: str) -> Example:
     """Return a row of the Parquet files, or of `datasets`, as an example."""
     values = dict(row)
+    if row["ner_tags"] is None:
+        raise GonerdError("the labels of this document are not published", where=f"{split}, {row['id']!r}")
     values["tokens"], values["token_starts"] = tuple(row["tokens"]), tuple(row["token_starts"])
     values["ner_tags"] = tuple(tags[number] for number in row["ner_tags"])
     values["entities"] = tuple(Span(span["start"], span["end"], span["label"]) for span in row["entities"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from gonerd.dataset.columns import arrow_schema, to_row
 from gonerd.errors import GonerdError
-from gonerd.records import Example, Shard
+from gonerd.records import Example, Manifest, Shard
 from gonerd.store import read_manifest, sha256_file
 
 STAGE = "dataset"
@@ -111,12 +111,24 @@ def data_files(folder: Path) -> dict[str, list[Path]]:
     manifest = read_manifest(folder)
     if manifest.stage != STAGE:
         raise GonerdError(f"holds the output of stage {manifest.stage!r}, not a dataset", where=folder)
+    if is_standoff_only(manifest):
+        raise GonerdError(
+            "this dataset was built without its text",
+            where=folder,
+            remedy="Regenerate its documents, then: gonerd dataset build --release",
+        )
     found: dict[str, list[Path]] = {}
     for shard in manifest.outputs:
         if Path(shard.name).is_absolute() or ".." in Path(shard.name).parts:
             raise GonerdError(f"file {shard.name!r} lies outside the dataset", where=folder / "manifest.json")
         found.setdefault(split_of(shard.name), []).append(folder / shard.name)
     return found
+
+
+def is_standoff_only(manifest: Manifest) -> bool:
+    """Tell whether a dataset was built without its text."""
+    build = manifest.config.get("build")
+    return isinstance(build, dict) and build.get("standoff_only") is True
 
 
 def read_rows(path: Path, *, columns: Sequence[str] | None = None, batch: int = 64) -> Iterator[dict[str, Any]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.similarity import SimilarityConfig, clusters, signature
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 CLUSTERS = "clusters.jsonl"
@@ -23,11 +22,12 @@ class Grouper:
     def __init__(self, threshold: float) -> None:
         # Two rows a band: at the threshold of 0.3 a pair is missed as a candidate once in 400 times.
         self._config = SimilarityConfig(bands=64, rows=2, threshold=threshold)
-        self._signatures: dict[str, NDArray[np.uint64]] = {}
+        self._signatures: dict[str, NDArray[Any]] = {}
 
     def add(self, document_id: str, text: str) -> None:
         """Take up a text."""
-        self._signatures[document_id] = signature(text, self._config)
+        # Half of each minimum: two that differ have the same lower half once in four thousand million.
+        self._signatures[document_id] = signature(text, self._config).astype("uint32")
 
     def alike(self) -> list[list[str]]:
         """Return the groups of two ids or more."""

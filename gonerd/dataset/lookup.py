@@ -10,6 +10,7 @@ from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 
 Record = TypeVar("Record")
+_OFFSET_BITS = 44  # files of up to 16 TiB
 
 
 class Lookup(Generic[Record]):
@@ -17,7 +18,7 @@ class Lookup(Generic[Record]):
 
     def __init__(self, paths: Sequence[Path], kind: type[Record], *, key: str) -> None:
         self._paths, self._kind, self._key = paths, kind, key
-        self._places: dict[str, tuple[int, int]] = {}
+        self._places: dict[str, int] = {}  # file and offset in one number, which takes a third of the room
 
     def fill(self) -> Iterator[Record]:
         """Read the files once, note where every record is, and yield the records in order.
@@ -33,7 +34,7 @@ class Lookup(Generic[Record]):
                     name = getattr(record, self._key)
                     if name in self._places:
                         raise GonerdError(f"{self._key} {name!r} is there twice", where=f"{path}, line {count}")
-                    self._places[name] = (number, offset)
+                    self._places[name] = number << _OFFSET_BITS | offset
                     offset += len(line)
                     yield record
 
@@ -47,7 +48,7 @@ class Lookup(Generic[Record]):
         return len(self._places)
 
     def __getitem__(self, name: str) -> Record:
-        number, offset = self._places[name]
+        number, offset = divmod(self._places[name], 1 << _OFFSET_BITS)
         with self._paths[number].open("rb") as stream:
             stream.seek(offset)
             return self._parse(stream.readline(), self._paths[number])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gonerd import __version__
 from gonerd.dataset.files import STAGE, data_files, split_of
@@ -23,6 +25,7 @@ class Files:
 
     origin: str
     of: dict[str, list[str]]
+    sums: dict[str, str] = field(default_factory=dict)  # SHA-256 by address, where the Hub states it
 
 
 def folder_files(folder: Path) -> Files:
@@ -87,7 +90,7 @@ def hub_files(repository: str, revision: str | None) -> Files:
     from huggingface_hub import HfApi
 
     try:
-        found = HfApi().dataset_info(repository, revision=revision, timeout=20)
+        found = HfApi().dataset_info(repository, revision=revision, files_metadata=True, timeout=20)
     except Exception as error:  # whatever stands between here and the Hub is one and the same to the user
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise GonerdError(
@@ -101,7 +104,25 @@ def hub_files(repository: str, revision: str | None) -> Files:
         of.setdefault(_split_word(name), []).append(f"{base}/{name}")
     if not of:
         raise GonerdError(f"no train, validation or test files among: {', '.join(names) or 'none'}", where=repository)
-    return Files(f"{repository}@{found.sha}", of)
+    stated = {f"{base}/{sibling.rfilename}": sibling.lfs.sha256 for sibling in found.siblings or () if sibling.lfs}
+    return Files(f"{repository}@{found.sha}", of, stated)
+
+
+def downloaded_sums(found: Files, local: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """Return size and SHA-256 of the downloaded files by address, as `datasets` keeps them.
+
+    Raises:
+        GonerdError: a file is not the one that the Hub has.
+    """
+    sums: dict[str, dict[str, Any]] = {}
+    for split, addresses in found.of.items():
+        for address, path in zip(addresses, map(Path, local[split]), strict=True):
+            checksum = sha256_file(path)
+            if found.sums.get(address, checksum) != checksum:
+                remedy = "Load it again with another cache_dir=, or delete the file"
+                raise GonerdError(f"the downloaded file {path} is damaged", where=address, remedy=remedy)
+            sums[address] = {"num_bytes": path.stat().st_size, "checksum": checksum}
+    return sums
 
 
 def _data_names(names: list[str]) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gonerd.dataset.align import Widened
 from gonerd.dataset.config import SPLITS
 from gonerd.dataset.leaks import Content, LeakReport, leak_report
+from gonerd.dataset.names import Ambiguity, Surfaces, mention_distances
 from gonerd.dataset.split import Leak
 from gonerd.errors import GonerdError
 from gonerd.formats.jsonl import from_json
@@ -43,6 +44,10 @@ class SplitStatistics:
     entities: dict[str, int]  # by label, in the scheme's order
     length: dict[str, int]  # quantiles of the tokens a document, nearest rank
     longer: dict[str, float]  # share of the documents with more tokens than so many
+    balance: dict[str, float] = field(default_factory=dict)  # share of the entities by label
+    mentions: dict[str, int] = field(default_factory=dict)  # quantiles of the entities a document
+    distance: dict[str, int] = field(default_factory=dict)  # of the tokens from a name's first mention to its last
+    repeated_names: int | None = None  # names mentioned twice or more in a document, over all documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,9 @@ class SourceStatistics:
     entities: int
     licenses: tuple[str, ...]
     splits: dict[str, int]  # documents
+    labels: dict[str, int] = field(default_factory=dict)  # entities
+    length: dict[str, int] = field(default_factory=dict)  # quantiles of the tokens a document
+    mentions: dict[str, int] = field(default_factory=dict)  # quantiles of the entities a document
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class Statistics:
     spans_untagged: int
     leaks: LeakReport | None  # None without both train and test
     torn_groups: tuple[Leak, ...]  # near-duplicates that splits given from outside tear apart
+    ambiguity: Ambiguity | None = None
 
 
 @dataclass(slots=True)
@@ -77,10 +86,12 @@ class _Count:
     sentences: int | None = 0
     entities: Counter[str] = field(default_factory=Counter)
     lengths: array[int] = field(default_factory=lambda: array("I"))
+    mentions: array[int] = field(default_factory=lambda: array("I"))
+    distances: Counter[int] = field(default_factory=Counter)
     licenses: Counter[str] = field(default_factory=Counter)
     splits: Counter[str] = field(default_factory=Counter)
 
-    def add(self, example: Example) -> None:
+    def add(self, example: Example, distances: Iterable[int]) -> None:
         self.documents += 1
         self.characters += len(example.text)
         if self.sentences is not None:
@@ -88,6 +99,8 @@ class _Count:
             self.sentences = None if starts is None else self.sentences + len(starts)
         self.entities.update(span.label for span in example.entities)
         self.lengths.append(len(example.tokens))
+        self.mentions.append(len(example.entities))
+        self.distances.update(distances)
         self.licenses[example.license or ""] += 1
         self.splits[example.split] += 1
 
@@ -101,13 +114,16 @@ class Collector:
         self._splits: dict[str, _Count] = {}
         self._sources: dict[str, _Count] = {}
         self._contents: dict[str, Content] = {}
+        self._surfaces = Surfaces(scheme.names)
         self._widened = self._untagged = 0
 
     def add(self, example: Example, widened: Iterable[Widened] = ()) -> None:
         """Take up one document and the spans that its tags do not give back exactly."""
-        self._total.add(example)
-        self._splits.setdefault(example.split, _Count()).add(example)
-        self._sources.setdefault(example.source, _Count()).add(example)
+        distances = mention_distances(example)
+        self._total.add(example, distances)
+        self._splits.setdefault(example.split, _Count()).add(example, distances)
+        self._sources.setdefault(example.source, _Count()).add(example, distances)
+        self._surfaces.add(example)
         if example.split in ("train", "test"):
             self._contents.setdefault(example.split, Content()).add(example)
         for record in widened:
@@ -121,25 +137,56 @@ class Collector:
         return Statistics(
             total=self._describe(self._total),
             splits={name: self._describe(self._splits[name]) for name in in_order(self._splits)},
-            sources={name: _describe_source(count) for name, count in sorted(self._sources.items())},
+            sources={name: self._describe_source(count) for name, count in sorted(self._sources.items())},
             licenses=dict(sorted(self._total.licenses.items())),
             spans_widened=self._widened,
             spans_untagged=self._untagged,
             leaks=leak_report(contents["train"], contents["test"]) if both else None,
             torn_groups=torn_groups,
+            ambiguity=self._surfaces.finish(),
         )
 
     def _describe(self, count: _Count) -> SplitStatistics:
-        lengths = sorted(count.lengths)
+        entities, total = self._by_label(count), count.entities.total()
         return SplitStatistics(
             documents=count.documents,
             characters=count.characters,
-            tokens=sum(lengths),
+            tokens=sum(count.lengths),
             sentences=count.sentences,
-            entities={label: count.entities[label] for label in self._labels},
-            length={name: lengths[round(share * (len(lengths) - 1))] for name, share in QUANTILES.items()},
-            longer={str(bound): round(sum(n > bound for n in lengths) / len(lengths), 6) for bound in LONG},
+            entities=entities,
+            length=quantiles(count.lengths),
+            longer=longer_shares(count.lengths),
+            balance={label: round(number / total, 6) for label, number in entities.items()} if total else {},
+            mentions=quantiles(count.mentions),
+            distance=quantiles(count.distances.elements()),
+            repeated_names=count.distances.total(),
         )
+
+    def _describe_source(self, count: _Count) -> SourceStatistics:
+        return SourceStatistics(
+            documents=count.documents,
+            tokens=sum(count.lengths),
+            entities=count.entities.total(),
+            licenses=tuple(sorted(count.licenses)),
+            splits={name: count.splits[name] for name in in_order(count.splits)},
+            labels=self._by_label(count),
+            length=quantiles(count.lengths),
+            mentions=quantiles(count.mentions),
+        )
+
+    def _by_label(self, count: _Count) -> dict[str, int]:
+        return {label: count.entities[label] for label in self._labels}
+
+
+def quantiles(values: Iterable[int]) -> dict[str, int]:
+    """Return the quantiles of some numbers by nearest rank; none of no numbers."""
+    ordered = sorted(values)
+    return {name: ordered[round(share * (len(ordered) - 1))] for name, share in QUANTILES.items()} if ordered else {}
+
+
+def longer_shares(lengths: Sequence[int]) -> dict[str, float]:
+    """Return the share of the lengths that are above 512, 1,024, 2,048 and 4,096."""
+    return {str(bound): round(sum(n > bound for n in lengths) / max(1, len(lengths)), 6) for bound in LONG}
 
 
 def read_statistics(folder: Path) -> Statistics:
@@ -153,16 +200,6 @@ def read_statistics(folder: Path) -> Statistics:
         return from_json(Statistics, read_json(path))
     except ValueError as error:
         raise GonerdError(str(error), where=path) from error
-
-
-def _describe_source(count: _Count) -> SourceStatistics:
-    return SourceStatistics(
-        documents=count.documents,
-        tokens=sum(count.lengths),
-        entities=count.entities.total(),
-        licenses=tuple(sorted(count.licenses)),
-        splits={name: count.splits[name] for name in in_order(count.splits)},
-    )
 
 
 def in_order(splits: Iterable[str]) -> list[str]:

@@ -12,15 +12,19 @@ from gonerd import __version__
 from gonerd.dataset.align import Widened
 from gonerd.dataset.card import Facts, write_card
 from gonerd.dataset.config import BuildConfig
+from gonerd.dataset.croissant import write_croissant
 from gonerd.dataset.files import STAGE, DataFile, ParquetFolder, data_files, read_rows
 from gonerd.dataset.groups import Grouper
+from gonerd.dataset.licenses import Refusals
+from gonerd.dataset.previous import PREVIOUS, Continuity
 from gonerd.dataset.release import RELEASE, STANDOFF, Release, standoff
 from gonerd.dataset.split import Item, Leak, assign
 from gonerd.dataset.statistics import STATISTICS, Collector, in_order
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.formats.removed import NOTHING_REMOVED
 from gonerd.labels import load_scheme
-from gonerd.records import Dropped, Example, Fingerprint, Manifest, Progress, fingerprint, silent
+from gonerd.records import Dropped, Example, Fingerprint, Manifest, Progress, Shard, fingerprint, silent
 from gonerd.store import (
     DROPPED,
     MANIFEST,
@@ -44,6 +48,35 @@ class Row:
     example: Example
     widened: tuple[Widened, ...] = ()
     extractor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What is known once all rows have passed."""
+
+    torn: tuple[Leak, ...] = ()
+    continuity: Continuity | None = None
+
+
+class SplitWatch:
+    """Watches rows whose splits are given, and tells which near-duplicates they tear apart."""
+
+    def __init__(self, config: BuildConfig) -> None:
+        self._config = replace(config, by_time=False)
+        self._grouper = Grouper(config.group_threshold)
+        self._items: list[Item] = []
+        self._splits: dict[str, str] = {}
+
+    def add(self, example: Example) -> None:
+        """Take up one row."""
+        self._grouper.add(example.id, example.text)
+        self._items.append(Item(example.id, example.source, len(example.text)))
+        self._splits[example.id] = example.split
+
+    def close(self) -> Closing:
+        """Return the groups that lie in several splits."""
+        found = assign(self._items, alike=self._grouper.alike(), config=self._config, fixed=self._splits)
+        return Closing(found.leaks)
 
 
 def dataset_run(config: BuildConfig, *, tokenizer: Mapping[str, str], inputs: Sequence[str]) -> Run:
@@ -75,24 +108,19 @@ def write_dataset(
         GonerdError: there is no example, two have the same id, or a tag is outside the scheme.
     """
     run = dataset_run(config, tokenizer=tokenizer or OWN_TOKENS, inputs=inputs)
-    grouper = Grouper(config.group_threshold)
-    items: list[Item] = []
-    splits: dict[str, str] = {}
+    watch, refused = SplitWatch(config), Refusals(config, NOTHING_REMOVED)
 
     def rows() -> Iterator[Row | Dropped]:
         for example in examples:
             if isinstance(example, Dropped):
                 yield example
-                continue
-            grouper.add(example.id, example.text)
-            items.append(Item(example.id, example.source, len(example.text)))
-            splits[example.id] = example.split
-            yield Row(example)
+            elif reason := refused.find(example.id, example.url, example.license):
+                yield reason
+            else:
+                watch.add(example)
+                yield Row(example)
 
-    def torn() -> tuple[Leak, ...]:
-        return assign(items, alike=grouper.alike(), config=replace(config, by_time=False), fixed=splits).leaks
-
-    return write_rows(rows(), out, run=run, config=config, torn=torn, progress=progress)
+    return write_rows(rows(), out, run=run, config=config, close=watch.close, progress=progress)
 
 
 def write_rows(
@@ -101,10 +129,10 @@ def write_rows(
     *,
     run: Run,
     config: BuildConfig,
-    torn: Callable[[], tuple[Leak, ...]],
+    close: Callable[[], Closing],
     progress: Progress,
 ) -> Manifest:
-    """Write rows as a dataset folder; `torn` is asked for the torn groups once all rows have passed."""
+    """Write rows as a dataset folder; `close` is asked once all rows have passed."""
     if is_current(out, run):
         return read_manifest(out)
     with replacing(out, run) as work:
@@ -112,7 +140,7 @@ def write_rows(
         work.mkdir()
         writer = _FolderWriter(work, config)
         read, dropped = writer.take(rows, progress)
-        writer.describe(run, torn(), read=read, dropped=dropped)
+        writer.describe(run, close(), read=read, dropped=dropped)
     return read_manifest(out)
 
 
@@ -155,26 +183,48 @@ class _FolderWriter:
         if self._sample is None or (len(example.text), example.id) < (len(self._sample.text), self._sample.id):
             self._sample = example
 
-    def describe(self, run: Run, torn: tuple[Leak, ...], *, read: int, dropped: list[Dropped]) -> None:
+    def describe(self, run: Run, closing: Closing, *, read: int, dropped: list[Dropped]) -> None:
         """Close the data files and write all that describes them."""
+        sample = self._shown(read, dropped)
         files = {file.split: file for file in self._parquet.files()}
-        if self._sample is None:
-            raise GonerdError(
-                f"there is no example to write: {len(dropped)} of {read} documents were dropped",
-                remedy=f"The first reason: {dropped[0].reason.value}" if dropped else None,
-            )
         data = [files[split] for split in in_order(files)]
         prints = {file.split: _fingerprint(self._folder, file, self._scheme.tags) for file in data}
-        statistics = self._collector.finish(torn)
+        statistics = self._collector.finish(closing.torn)
         jsonl.write(self._folder / DROPPED, dropped)
         write_json(self._folder / STATISTICS, statistics)
+        if closing.continuity:
+            write_json(self._folder / PREVIOUS, closing.continuity)
         write_json(self._folder / RELEASE, self._release(run, data, prints))
         config = {**canonical(run.config), "fingerprints": {split: asdict(print_) for split, print_ in prints.items()}}
-        manifest = run.manifest([file.shard for file in data], read=read, dropped=dropped)
-        manifest = replace(manifest, config=config)
-        facts = Facts(self._config, self._scheme, manifest, statistics, tuple(data), self._sample)
+        shown = self._without_text() if self._config.standoff_only else data
+        outputs = [file.shard for file in shown] or [self._standoff_shard(data)]
+        manifest = replace(run.manifest(outputs, read=read, dropped=dropped), config=config)
+        facts = Facts(self._config, self._scheme, manifest, statistics, tuple(shown), sample)
         write_card(facts, self._folder / "README.md")
+        if shown:
+            write_croissant(facts, self._folder)
         write_json(self._folder / MANIFEST, manifest)
+
+    def _shown(self, read: int, dropped: list[Dropped]) -> Example:
+        """Return the row that the card shows: without text where none is passed on."""
+        if self._sample is None:
+            first = f"The first reason: {dropped[0].reason.value} {dropped[0].detail}".strip() if dropped else None
+            raise GonerdError(
+                f"there is no example to write: {len(dropped)} of {read} documents were dropped", remedy=first
+            )
+        if not self._config.standoff_only:
+            return self._sample
+        return replace(
+            self._sample, text="", tokens=(), token_starts=(), ner_tags=(), entities=(), sentence_starts=None
+        )
+
+    def _without_text(self) -> list[DataFile]:
+        """Delete the data files: they were written for the fingerprints that a rebuilt dataset must have."""
+        shutil.rmtree(self._folder / "data")
+        return []
+
+    def _standoff_shard(self, data: Sequence[DataFile]) -> Shard:
+        return Shard(STANDOFF, sha256_file(self._folder / STANDOFF), sum(file.shard.records for file in data))
 
     def _release(self, run: Run, data: list[DataFile], prints: dict[str, Fingerprint]) -> Release:
         return Release(

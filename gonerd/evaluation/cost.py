@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,19 +28,34 @@ class Timing:
     hardware: str
 
     @property
-    def best_seconds(self) -> float:
-        """The fastest run: whatever else the machine does can only add time."""
-        return min(self.seconds)
+    def median_seconds(self) -> float:
+        """The middle run."""
+        return statistics.median(self.seconds)
 
     @property
     def tokens_per_second(self) -> float:
-        """Sub-tokens a second in the fastest run."""
-        return self.sub_tokens / self.best_seconds
+        """Sub-tokens a second in the middle run."""
+        return self.sub_tokens / self.median_seconds
 
     @property
     def words_per_second(self) -> float:
-        """Words a second in the fastest run."""
-        return self.words / self.best_seconds
+        """Words a second in the middle run."""
+        return self.words / self.median_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRatio:
+    """What share of a slower model's time a faster one takes, by the turns in which both ran."""
+
+    median: float
+    lowest: float
+    highest: float
+
+
+def time_ratio(slow: Timing, fast: Timing) -> TimeRatio:
+    """Return the ratios of neighbouring runs: a machine that slows down for a while slows both of a turn."""
+    ratios = [mine / theirs for mine, theirs in zip(fast.seconds, slow.seconds, strict=True)]
+    return TimeRatio(statistics.median(ratios), min(ratios), max(ratios))
 
 
 def time_models(

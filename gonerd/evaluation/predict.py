@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
 from gonerd.labels import LabelScheme
-from gonerd.models.checkpoints import label_map, window_reach
+from gonerd.models.checkpoints import label_map, local_length, window_reach
 from gonerd.models.encode import EncodedDocument, encode_documents
 from gonerd.models.tagging import Device, Precision, tag_documents
 from gonerd.records import Progress, silent
@@ -25,8 +25,9 @@ class PredictConfig:
     max_tokens: int = 8192
     """Sub-tokens in a batch, padding included; tags do not depend on it."""
     max_length: int | None = None
-    """Longest input in sub-tokens, special tokens included; the model's reach if not given. Longer documents are
-    windowed. A model of local attention answers the same, faster, once windows share more than its layers can see."""
+    """Longest input in sub-tokens, special tokens included. If it is not given, the model's reach; and where all
+    attention is local and no stride is given, the shortest power of two from 512 on whose windows share twice what the
+    layers see: the tags are the same, sooner. Longer documents are windowed."""
     stride: int | None = None
     """Sub-tokens that neighbouring windows share; a quarter of the longest input if not given."""
     precision: Precision = "fp32"
@@ -40,8 +41,9 @@ class PredictConfig:
 
     def settings(self) -> dict[str, str | int | float | bool | None]:
         """Return what of this can move F1, as a result states it."""
+        by_model = "reach; local attention: shortest with the same tags" if self.stride is None else "reach"
         return {
-            "max_length": "reach" if self.max_length is None else self.max_length,
+            "max_length": by_model if self.max_length is None else self.max_length,
             "stride": "max_length / 4" if self.stride is None else self.stride,
             "precision": self.precision,
             "word": "first sub-token",
@@ -87,7 +89,8 @@ def predict_tags(
     if len({name for name, _ in documents}) != len(documents):
         raise GonerdError("two documents have the same id")
     labels = label_map(model.config, scheme)
-    reach = window_reach(model, tokenizer, stride=config.stride, max_length=config.max_length)
+    chosen = local_length(model.config) if config.max_length is None and config.stride is None else config.max_length
+    reach = window_reach(model, tokenizer, stride=config.stride, max_length=chosen)
     encoded = list(encode_documents(tokenizer, (words for _, words in documents), reach=reach))
     tags = tag_documents(
         model, encoded, labels=labels, max_tokens=config.max_tokens, precision=config.precision, progress=progress

@@ -97,8 +97,10 @@ def read_gold(path: Path, *, scheme: LabelScheme) -> Iterator[GoldDocument]:
     Raises:
         GonerdError: the file is missing or unreadable, or a row is not as described; the line is named.
     """
-    if not path.is_file():
+    if not path.exists():
         raise GonerdError("no such file", where=path)
+    if path.is_dir():
+        raise GonerdError("this is a folder, not a file", where=path)
     if path.suffix.lower() in CONLL_SUFFIXES:
         yield from _conll_documents(path)
         return
@@ -164,11 +166,6 @@ def _docstart_id(columns: list[str]) -> str | None:
 
 
 def _conll_columns(path: Path) -> Iterator[tuple[int, list[str]]]:
-    number = 0
-    try:
-        with jsonl.open_text(path) as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    yield number, line.split()
-    except UnicodeDecodeError as error:
-        raise GonerdError(f"not UTF-8 text after line {number}", where=path) from error
+    for number, line in jsonl.read_lines(path):
+        if line.strip():
+            yield number, line.split()

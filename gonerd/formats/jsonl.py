@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import io
 import json
 import types
 import typing
@@ -25,7 +24,7 @@ from gonerd.records import Span
 
 Record = TypeVar("Record")
 
-LINE_LIMIT = 1 << 26  # characters of one line: far beyond any document, and little enough to hold
+LINE_LIMIT = 1 << 26  # bytes of one line: far beyond any document, and little enough to hold
 
 
 def dumps(record: Any) -> str:
@@ -149,11 +148,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-def open_text(path: Path) -> io.TextIOBase:
-    """Open a text file for reading as UTF-8; `.gz` is unpacked as it is read."""
-    if path.suffix == ".gz":
-        return typing.cast("io.TextIOBase", gzip.open(path, "rt", encoding="utf-8", newline="\n"))
-    return path.open(encoding="utf-8", newline="\n")
+def _open(path: Path) -> typing.BinaryIO:
+    return typing.cast("typing.BinaryIO", gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
 
 
 def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -162,7 +158,7 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         GonerdError: the file is not there, is not UTF-8 text, or a line is not a JSON object or is over `LINE_LIMIT`.
     """
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         if not line.strip():
             continue
         try:
@@ -174,28 +170,38 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, value
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the numbered lines of a text file; only a line feed ends one, as Unicode's separators are data."""
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the numbered lines of a text file; only a line feed ends one, as Unicode's separators are data.
+
+    `.gz` is unpacked as it is read.
+
+    Raises:
+        GonerdError: the file is not there, is damaged or not UTF-8, or a line is over `LINE_LIMIT`; the line is named.
+    """
     if not path.exists():
         raise GonerdError("no such file", where=path)
     if path.is_dir():
         raise GonerdError("this is a folder, not a file", where=path)
     number = 0
-    with open_text(path) as stream:
+    with _open(path) as stream:
         while line := _line(stream, path, number):
             number += 1
             yield number, line
 
 
-def _line(stream: io.TextIOBase, path: Path, number: int) -> str:
+def _line(stream: typing.BinaryIO, path: Path, number: int) -> str:
     """Return the line after line `number`, or nothing at the end."""
+    where = f"{path}, line {number + 1}"
     try:
         line = stream.readline(LINE_LIMIT + 1)
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise GonerdError(f"unreadable after line {number} ({error})", where=path) from error
     if len(line) > LINE_LIMIT:
-        raise GonerdError(f"the line is longer than {LINE_LIMIT} characters", where=f"{path}, line {number + 1}")
-    return line
+        raise GonerdError(f"the line is longer than {LINE_LIMIT} bytes", where=where)
+    try:
+        return line.decode("utf-8")  # by the line: a text stream decodes ahead, and could not name the line
+    except UnicodeDecodeError as error:
+        raise GonerdError("not UTF-8", where=where, remedy="Save the file as UTF-8") from error
 
 
 def read(path: Path, kind: type[Record]) -> Iterator[Record]:

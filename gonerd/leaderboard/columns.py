@@ -9,6 +9,7 @@ from typing import Literal
 from gonerd.leaderboard.board import Board, Entry, display
 
 NOTHING = "–"
+NAMED = 4  # models that the line of a machine names
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def columns_of(board: Board) -> list[Column]:
         Column("attention", "Attention", "Kind of attention", "text", lambda entry: _text(entry.attention)),
         Column("layers", "Layers", "Layers of the encoder", "number", lambda entry: _count(entry.layers)),
         Column("parameters", "Params", "Number of parameters", "number", lambda entry: _short_count(entry.parameters)),
-        Column("reach", "Reach", "Longest input in sub-tokens", "number", lambda entry: _count(entry.reach_tokens)),
+        Column("reach", "Max input", "Longest input in sub-tokens", "number", lambda entry: _count(entry.reach_tokens)),
         Column("f1", "F1", "Strict entity-level micro F1, in percent", "number", _f1),
         *types,
         Column("kept", "Kept", "Share of its teacher's F1 that a student keeps", "number", _kept),
@@ -107,9 +108,26 @@ def _kept(entry: Entry) -> Cell:
 def _speed(entry: Entry) -> Cell:
     if entry.words_per_second is None:
         return _nothing()
-    return Cell(
-        _number(entry.words_per_second), entry.words_per_second, display(entry.hardware or "hardware not stated")
-    )
+    hardware = _hardware(entry)
+    return Cell(_number(entry.words_per_second), entry.words_per_second, hardware, note=hardware)
+
+
+def _hardware(entry: Entry) -> str:
+    return display(entry.hardware or "hardware not stated")
+
+
+def hardware_of(board: Board) -> list[tuple[str, str]]:
+    """Return what speed and memory were measured on and the models measured on it, in order of rank."""
+    names: dict[str, list[str]] = {}
+    for entry in board.entries:
+        if entry.words_per_second is not None:
+            names.setdefault(_hardware(entry), []).append(display(entry.name, limit=48))
+    return [(hardware, ", ".join(_first(found))) for hardware, found in names.items()]
+
+
+def _first(names: list[str]) -> list[str]:
+    more = len(names) - NAMED
+    return names if more <= 0 else [*names[:NAMED], f"{more} more"]
 
 
 def _memory(entry: Entry) -> Cell:

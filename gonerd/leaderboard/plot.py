@@ -8,16 +8,48 @@ from dataclasses import dataclass
 
 from gonerd.leaderboard.board import Entry, display
 
-WIDTH, HEIGHT = 960.0, 396.0
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 24.0, 36.0, 48.0
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 24.0, 36.0, 48.0  # margins
 SLOWEST, FASTEST = 0.01, 1e9  # words a second; one figure beyond would press all others together
 LABELLED = 40  # beyond that many points only the dots are drawn
 CHARACTER, LINE = 6.6, 15.0  # width and height of a label's characters
+LEAST_SPAN = 0.05  # of the F1 axis: on a shorter one a small difference looks like a cliff
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The size of a drawing, and where its axes lie in it."""
+
+    width: float
+    height: float
+    label: int  # the most characters of a label
+
+    @property
+    def left(self) -> float:
+        """Where the axis of F1 stands."""
+        return LEFT
+
+    @property
+    def right(self) -> float:
+        """Where the axis of speed ends."""
+        return self.width - RIGHT
+
+    @property
+    def top(self) -> float:
+        """Where the axis of F1 ends."""
+        return TOP
+
+    @property
+    def bottom(self) -> float:
+        """Where the axis of speed lies."""
+        return self.height - BOTTOM
+
+
+WIDE, NARROW = Frame(960.0, 396.0, 34), Frame(360.0, 300.0, 22)  # for a desk and for a telephone
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on an axis."""
+    """A mark on an axis; `text` is empty where there is no room."""
 
     at: float
     text: str
@@ -38,20 +70,15 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Points and ticks in the coordinates of a drawing of `width` by `height`."""
+    """Points and ticks in the coordinates of a frame."""
 
     points: tuple[Point, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    width: float = WIDTH
-    height: float = HEIGHT
-    left: float = LEFT
-    right: float = WIDTH - RIGHT
-    top: float = TOP
-    bottom: float = HEIGHT - BOTTOM
+    frame: Frame
 
 
-def plot_of(entries: Sequence[Entry]) -> Plot | None:
+def plot_of(entries: Sequence[Entry], frame: Frame = WIDE) -> Plot | None:
     """Return the plot of the entries that state their speed, or None if there is none."""
     measured = [entry for entry in entries if SLOWEST <= (entry.words_per_second or 0) <= FASTEST]
     speeds = [math.log10(entry.words_per_second or SLOWEST) for entry in measured]
@@ -59,20 +86,31 @@ def plot_of(entries: Sequence[Entry]) -> Plot | None:
         return None
     x_ticks = _log_ticks(min(speeds), max(speeds))
     y_ticks = _percent_ticks(min(entry.f1 for entry in measured), max(entry.f1 for entry in measured))
-    points = [
-        _point(entry, _between(speed, x_ticks, LEFT, WIDTH - RIGHT), _between(entry.f1, y_ticks, HEIGHT - BOTTOM, TOP))
+    places = [
+        (_between(speed, x_ticks, frame.left, frame.right), _between(entry.f1, y_ticks, frame.bottom, frame.top))
         for entry, speed in zip(measured, speeds, strict=True)
     ]
-    return Plot(
-        tuple(_labelled(points)),
-        tuple(Tick(_between(value, x_ticks, LEFT, WIDTH - RIGHT), text) for value, text in x_ticks),
-        tuple(Tick(_between(value, y_ticks, HEIGHT - BOTTOM, TOP), text) for value, text in y_ticks),
-    )
+    points = [_point(entry, place, frame) for entry, place in zip(measured, places, strict=True)]
+    x_marks = [Tick(_between(value, x_ticks, frame.left, frame.right), text) for value, text in x_ticks]
+    y_marks = [Tick(_between(value, y_ticks, frame.bottom, frame.top), text) for value, text in y_ticks]
+    return Plot(tuple(_labelled(points, frame)), tuple(_thinned(x_marks)), tuple(y_marks), frame)
 
 
-def _point(entry: Entry, x: float, y: float) -> Point:
+def _point(entry: Entry, place: tuple[float, float], frame: Frame) -> Point:
     title = f"{display(entry.name, limit=48)}: F1 {100 * entry.f1:.1f}, {entry.words_per_second:,.4g} words/s"
-    return Point(x, y, title, entry.teacher is not None, display(entry.name, limit=34))
+    return Point(*place, title, entry.teacher is not None, display(entry.name, limit=frame.label))
+
+
+def _thinned(ticks: list[Tick]) -> list[Tick]:
+    """Return ticks along a line whose texts do not touch: the first keeps its text, and each next that has room."""
+    found: list[Tick] = []
+    free = -math.inf
+    for tick in ticks:
+        half = CHARACTER * len(tick.text) / 2
+        fits = tick.at - half >= free
+        found.append(tick if fits else Tick(tick.at, ""))
+        free = tick.at + half + CHARACTER if fits else free
+    return found
 
 
 def _between(value: float, ticks: list[tuple[float, str]], start: float, end: float) -> float:
@@ -98,32 +136,39 @@ def _power_text(logarithm: float) -> str:
 
 
 def _percent_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return round ticks that enclose the shares."""
+    """Return round ticks that enclose the shares and span `LEAST_SPAN` or more."""
     step = next(size for size in (0.01, 0.02, 0.05, 0.1, 0.2, 1.0) if (high - low) / size <= 5)
     first = math.floor(low / step + 1e-9)
     last = max(math.ceil(high / step - 1e-9), first + 1)
+    highest = round(1 / step)
+    while (last - first) * step < LEAST_SPAN - 1e-9:
+        middle = (low + high) / 2 / step
+        if first == 0 or (last < highest and last - middle < middle - first):
+            last += 1
+        else:
+            first -= 1
     return [(number * step, f"{100 * number * step:.0f}") for number in range(first, last + 1)]
 
 
-def _labelled(points: list[Point]) -> list[Point]:
+def _labelled(points: list[Point], frame: Frame) -> list[Point]:
     """Return the points with their labels where there is room: right, left, above or below, the best entry first."""
     taken = [(point.x - 7, point.y - 7, point.x + 7, point.y + 7) for point in points]
     found: list[Point] = []
     for point in points:
-        placed = _place(point, taken) if len(points) <= LABELLED else None
+        placed = _place(point, taken, frame) if len(points) <= LABELLED else None
         if placed is not None:
             taken.append(_box(placed))
         found.append(placed or Point(point.x, point.y, point.title, point.student))
     return found
 
 
-def _place(point: Point, taken: list[tuple[float, float, float, float]]) -> Point | None:
+def _place(point: Point, taken: list[tuple[float, float, float, float]], frame: Frame) -> Point | None:
     width = CHARACTER * len(point.label)
     places = ((11.0, 4.0), (-11.0 - width, 4.0), (-width / 2, -12.0), (-width / 2, 22.0))
     for across, down in places:
         x, y = round(point.x + across, 1), round(point.y + down, 1)
         tried = Point(point.x, point.y, point.title, point.student, point.label, x, y)
-        if LEFT <= x <= WIDTH - width and not any(_overlap(_box(tried), other) for other in taken):
+        if frame.left <= x <= frame.width - width and not any(_overlap(_box(tried), other) for other in taken):
             return tried
     return None
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gonerd import __version__
+from gonerd.errors import GonerdError
 from gonerd.leaderboard.board import Board, Entry, boards_of, display
-from gonerd.leaderboard.columns import columns_of
-from gonerd.leaderboard.plot import plot_of
+from gonerd.leaderboard.columns import columns_of, hardware_of
+from gonerd.leaderboard.plot import NARROW, WIDE, plot_of
 from gonerd.leaderboard.verify import Verification
 from gonerd.store import write_atomic, write_json
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).with_name("templates")
+PAGE, TABLE, DATA = "index.html", "leaderboard.csv", "leaderboard.json"
+CHOOSE = "Choose another folder with --out"
 
 
 def build_site(verifications: Iterable[Verification], out: Path) -> Path:
@@ -41,12 +44,45 @@ def build_site(verifications: Iterable[Verification], out: Path) -> Path:
 
 
 def write_site(boards: Sequence[Board], out: Path) -> Path:
-    """Write page and downloads for some boards; return the page's path."""
+    """Write page and downloads for some boards; return the page's path.
+
+    Raises:
+        GonerdError: `out` holds a page or downloads that gonerd did not write.
+    """
+    refuse_foreign(out)
     out.mkdir(parents=True, exist_ok=True)
-    write_atomic(out / "leaderboard.csv", to_csv(boards))
-    write_json(out / "leaderboard.json", {"gonerd_version": __version__, "boards": [asdict(board) for board in boards]})
-    write_atomic(out / "index.html", render_page(boards))
-    return out / "index.html"
+    write_atomic(out / TABLE, to_csv(boards))
+    write_json(out / DATA, {"gonerd_version": __version__, "boards": [asdict(board) for board in boards]})
+    write_atomic(out / PAGE, render_page(boards))
+    return out / PAGE
+
+
+def refuse_foreign(out: Path) -> None:
+    """Do nothing if a board may be written into `out`: nothing is there, or a board that gonerd wrote.
+
+    Raises:
+        GonerdError: it may not; what is there would be lost.
+    """
+    if out.exists() and not out.is_dir():
+        raise GonerdError("not a folder", where=out, remedy=CHOOSE)
+    there = [name for name in (PAGE, TABLE, DATA) if (out / name).exists()]
+    if there and not _is_our_page(out / PAGE) and not _is_our_data(out / DATA):
+        raise GonerdError(f"holds {there[0]}, which gonerd did not write", where=out, remedy=CHOOSE)
+
+
+def _is_our_page(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return b'<meta name="generator" content="gonerd ' in stream.read(4096)
+
+
+def _is_our_data(path: Path) -> bool:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and "gonerd_version" in value and "boards" in value
 
 
 def render_page(boards: Sequence[Board]) -> str:
@@ -91,7 +127,15 @@ def _view(board: Board) -> dict[str, Any]:
     rows = [[(column, column.cell(entry)) for column in columns] for entry in board.entries]
     texts = sorted({entry.attention for entry in board.entries if entry.attention})
     attentions = [{"value": display(text), "text": display(text, limit=40)} for text in texts]
-    return {"board": board, "columns": columns, "rows": rows, "plot": plot_of(board.entries), "attentions": attentions}
+    plots = {name: plot_of(board.entries, frame) for name, frame in (("wide", WIDE), ("narrow", NARROW))}
+    return {
+        "board": board,
+        "columns": columns,
+        "rows": rows,
+        "plots": {name: plot for name, plot in plots.items() if plot is not None},
+        "attentions": attentions,
+        "hardware": hardware_of(board),
+    }
 
 
 def to_csv(boards: Sequence[Board]) -> str:

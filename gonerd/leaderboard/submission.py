@@ -64,7 +64,7 @@ def clean_name(text: str) -> str:
         ValueError: it is not; the message says why.
     """
     clean_text(text)
-    if found := re.search(r"[<>\\`\"|*?]", text):
+    if found := re.search(r"[<>\\`|*?]", text):
         raise ValueError(f"must not contain {found.group()!r}")
     if text[0] in "/~." or ":/" in text or any(part.strip() in ("", ".", "..") for part in text.split("/")):
         raise ValueError("must not look like a path or an address")
@@ -135,6 +135,20 @@ def first_fault(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     return f"{shown(field)}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def flag_fault(error: ValidationError) -> GonerdError:
+    """Return the first fault of a submission given on the command line: the flag, what is wrong, what it is for."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    wrong = first["msg"].removeprefix("Value error, ")
+    wrong = {"string_pattern_mismatch": "not of the right form", "missing": "is needed"}.get(first["type"], wrong)
+    field = Submission.model_fields.get(name)
+    return GonerdError(
+        wrong[:1].lower() + wrong[1:],
+        where=f"--{name.replace('_', '-')}",
+        remedy=field.description if field else None,
+    )
 
 
 def filled(submission: Submission, result: Result) -> Submission:

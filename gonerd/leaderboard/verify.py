@@ -42,6 +42,7 @@ from gonerd.leaderboard.submission import (
 from gonerd.scoring import Scores
 from gonerd.store import sha256_file, write_json
 
+NOT_CHECKED = "not checked"
 TOLERANCE = 1e-9  # a claimed number may differ by rounding, not by more
 TEXT_CHARACTERS = 300  # of any text in a result
 MOST = {"seconds": 1e9, "words_per_second": 1e9, "tokens_per_second": 1e9, "peak_memory_mib": 1e8}
@@ -57,6 +58,11 @@ class Check:
     name: str
     passed: bool
     detail: str = ""
+
+    @property
+    def made(self) -> bool:
+        """Whether it was made at all; one that could not be made fails."""
+        return self.detail != NOT_CHECKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +146,14 @@ class _Checks:
         more = f"; {len(found) - NAMED} more" if len(found) > NAMED else ""
         self.done.append(Check(name, passed=not found, detail="; ".join(map(shorten, found[:NAMED])) + more))
 
+    def passed(self, name: str) -> bool:
+        """Return whether a check was made and passed."""
+        return any(check.name == name and check.passed for check in self.done)
+
     def all(self) -> tuple[Check, ...]:
         """Return every check in order, those that were not made as failed."""
         made = {check.name: check for check in self.done}
-        return tuple(made.get(name, Check(name, passed=False, detail="not checked")) for name in CHECKS)
+        return tuple(made.get(name, Check(name, passed=False, detail=NOT_CHECKED)) for name in CHECKS)
 
 
 def verify(folder: Path, gold: Gold, *, limits: Limits = DEFAULT_LIMITS) -> Verification:
@@ -158,20 +168,31 @@ def verify(folder: Path, gold: Gold, *, limits: Limits = DEFAULT_LIMITS) -> Veri
     files = {name: sha256_file(folder / name) for name in FILES}
     submission = checks.read("submission", lambda: read_submission(folder / SUBMISSION))
     result = checks.read("result", lambda: read_claim(folder / RESULT))
-    matching = checks.read("predictions", lambda: match(gold, read_predictions(folder / PREDICTIONS, limits=limits)))
     if result is not None:
         checks.none("texts", _text_faults(result))
-        checks.none("data", _data_faults(result, gold))
         checks.none("speed", _speed_faults(result))
+        checks.none("data", _data_faults(result, gold))
     if result is not None and submission is not None:
         checks.none("agreement", _disagreements(submission, result))
-    if matching is not None:
-        checks.none("complete", _problems(matching, complete=True))
-        checks.none("tags", _problems(matching, complete=False))
-    strict = matching.scores(reading="strict") if matching is not None else None
-    if matching is not None and strict is not None and result is not None:
-        _check_scores(checks, matching, strict, result)
+    strict = None
+    if result is None or checks.passed("data"):  # scores on other data say nothing
+        strict = _check_predictions(checks, folder, gold, limits=limits, result=result)
     return Verification(shorten(folder.name), gold, checks.all(), files, submission, result, strict)
+
+
+def _check_predictions(
+    checks: _Checks, folder: Path, gold: Gold, *, limits: Limits, result: Result | None
+) -> Scores | None:
+    """Add the checks of the predictions, and of what the result claims of them; return the strict scores found."""
+    matching = checks.read("predictions", lambda: match(gold, read_predictions(folder / PREDICTIONS, limits=limits)))
+    if matching is None:
+        return None
+    checks.none("complete", _problems(matching, complete=True))
+    checks.none("tags", _problems(matching, complete=False))
+    strict = matching.scores(reading="strict")
+    if result is not None:
+        _check_scores(checks, matching, strict, result)
+    return strict
 
 
 def write_report(verifications: Iterable[Verification], path: Path) -> None:
@@ -234,9 +255,11 @@ def _disagreements(submission: Submission, result: Result) -> Iterator[str]:
 
 
 def _data_faults(result: Result, gold: Gold) -> Iterator[str]:
+    if result.data.inputs != gold.fingerprint.inputs:
+        documents = shown(result.data.documents).strip("'")
+        yield f"made on other data ({documents} documents; this gold has {len(gold.documents)})"
+        return
     expected = {
-        "inputs": gold.fingerprint.inputs,
-        "gold": gold.fingerprint.gold,
         "split": gold.split,
         "scheme": gold.scheme.name,
         "documents": len(gold.documents),
@@ -246,6 +269,8 @@ def _data_faults(result: Result, gold: Gold) -> Iterator[str]:
         claimed = getattr(result.data, name)
         if claimed != right:
             yield f"{name} is {shown(claimed)}, this gold has {shown(right)}"
+    if result.data.inputs == gold.fingerprint.inputs and result.data.gold != gold.fingerprint.gold:
+        yield "made on these documents with other labels (the fingerprints of the gold differ)"
 
 
 def _problems(matching: Matching, *, complete: bool) -> Iterator[str]:

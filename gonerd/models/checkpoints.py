@@ -21,9 +21,11 @@ from gonerd.store import read_json, sha256_file
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 WEIGHTS = "*.safetensors"
-HUB_NAME = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)?", re.ASCII)
+HUB_NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.)[\w.-]+", re.ASCII)
 # Their positions are counted from the padding index on, so the first rows of the table are never used.
 POSITIONS_AFTER_PADDING = ("roberta", "longformer", "xlm-roberta", "camembert")
+PROBE_SECONDS = 10  # to wait for the Hub before it counts as out of reach
+SHORTEST_LOCAL = 512  # shorter inputs are hardly faster, and share more
 UNLIMITED = 1_000_000  # a tokenizer without a limit says a number beyond this
 
 
@@ -88,8 +90,37 @@ def _safe_settings(name_or_path: str | Path, revision: str | None) -> dict[str, 
         _refuse_pickles(path)
         return {"trust_remote_code": False, "local_files_only": True}
     if isinstance(name_or_path, Path) or not HUB_NAME.fullmatch(name_or_path):
-        raise GonerdError("no such checkpoint folder", where=name_or_path)
-    return {"trust_remote_code": False, "revision": revision}
+        raise GonerdError("no such folder, and no name on the Hub (organisation/name)", where=name_or_path)
+    online = _hub_answers(name_or_path)
+    if not online:
+        _require_in_cache(name_or_path, revision)
+    return {"trust_remote_code": False, "revision": revision, "local_files_only": not online}
+
+
+def _hub_answers(name: str) -> bool:
+    """Tell whether the Hub can be reached, by asking once: transformers would ask six times for half a minute."""
+    import transformers  # noqa: F401 - first, so that where it is missing its extra is named
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        HfApi().model_info(name, timeout=PROBE_SECONDS)
+    except HfHubHTTPError:
+        return True  # it answers; what is wrong with the name or its revision is said when it is loaded
+    except Exception:  # whatever stands between here and the Hub, of whichever HTTP library
+        return False
+    return True
+
+
+def _require_in_cache(name: str, revision: str | None) -> None:
+    from huggingface_hub import try_to_load_from_cache
+
+    if not isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
+        raise GonerdError(
+            "no such folder, and the Hub cannot be reached to look for it there",
+            where=name,
+            remedy="Name a folder, or try again with a network",
+        )
 
 
 def _refuse_pickles(folder: Path) -> None:
@@ -103,6 +134,18 @@ def _refuse_pickles(folder: Path) -> None:
             remedy="Have them saved as safetensors: model.save_pretrained(folder)",
         )
     raise GonerdError("no model weights (*.safetensors) in this folder", where=folder)
+
+
+def save_checkpoint(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a model and its tokenizer into a folder that is there.
+
+    Weights get the permissions of the other files: safetensors writes them for the owner alone.
+    """
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    mode = (folder / "config.json").stat().st_mode & 0o777
+    for weights in folder.glob(WEIGHTS):
+        weights.chmod(mode)
 
 
 @contextlib.contextmanager
@@ -266,6 +309,21 @@ def reach_tokens(config: Any, tokenizer: Any) -> int | None:
     if tokenizer.model_max_length < UNLIMITED:
         limits.append(tokenizer.model_max_length)
     return min(limits, default=None)
+
+
+def local_length(config: Any) -> int | None:
+    """Return the input, in sub-tokens, whose windows give a model of local attention alone its full-length tags.
+
+    None for a model with another attention, or whose positions are absolute. Windows share a quarter and meet in its
+    middle, so an eighth is to cover what the layers see to one side: half a window each. It is a power of two.
+    """
+    if config.model_type != "modernbert" or set(config.layer_types) != {"sliding_attention"}:
+        return None
+    seen = config.num_hidden_layers * (config.local_attention // 2)
+    length = SHORTEST_LOCAL
+    while length // 8 < seen:
+        length *= 2
+    return length
 
 
 def window_reach(model: Any, tokenizer: Any, *, stride: int | None, max_length: int | None = None) -> Reach:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gonerd.labels import LabelScheme
-from gonerd.models.checkpoints import set_labels, without_bars
+from gonerd.models.checkpoints import save_checkpoint, set_labels, without_bars
 from gonerd.records import Manifest, Shard, sha256_of
 from gonerd.store import MANIFEST, Run, is_current, read_manifest, replacing, sha256_file, write_json
 
@@ -60,8 +60,8 @@ def new_checkpoint(
         return read_manifest(out)
     with replacing(out, run) as work, without_bars():
         tokenizer = _train_tokenizer(kept, config)
-        tokenizer.save_pretrained(work)
-        _first_model(config, scheme, vocabulary=len(tokenizer), seed=seed).save_pretrained(work)
+        model = _first_model(config, scheme, vocabulary=len(tokenizer), seed=seed)
+        save_checkpoint(model, tokenizer, work)
         write_json(work / MANIFEST, run.manifest(model_files(work), read=len(kept), dropped=()))
     return read_manifest(out)
 

@@ -6,7 +6,7 @@ are not; and the same word can be a person here and a town or a company there.
 
 No name of one split is made of parts of another, and the sentence patterns of `test` are its own; `validation` has
 names of its own in the patterns of `train`. Head words that a reader goes by ("River", "County Council", "Group"),
-titles and particles are common to all, and the initials of two bodies may happen to be the same.
+titles and particles are common to all; initials are shared out among the splits.
 """
 
 from __future__ import annotations

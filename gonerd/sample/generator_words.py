@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
+from zlib import crc32
 
 from gonerd.sample.generator_patterns import pick, read_table
 
 _PART = re.compile(r"\{([a-z_]+)(\d?)\}")
+_SPLITS = ("train", "validation", "test")
 _NEW_AT_LEAST = 0.14  # how often a long text brings in somebody new
 _EARLY = 1.7  # above 1, earlier members come up more often than later ones
 
@@ -34,6 +36,7 @@ class Cast:
     """The entities of one text. It grows as the text does, so that a longer text has a larger cast."""
 
     def __init__(self, split: str, rng: Random) -> None:
+        self.split = split
         self.parts: dict[str, Any] = read_table("names")[split]
         self.rng = rng
         self._members: dict[str, list[Entity]] = {}
@@ -105,16 +108,17 @@ def _shaped(cast: Cast, label: str, shape: str) -> Entity:
     short = short or full
     name = full.removeprefix("the ")
     if short.endswith("~"):
-        return _with_acronym(label, full, short)
+        return _with_acronym(cast, label, full, short)
     return Entity(label, name, short.removeprefix("the "), article=full != name, short_article=short.startswith("the "))
 
 
-def _with_acronym(label: str, full: str, short: str) -> Entity:
-    """Return an organisation that goes by its initials, unless they spell something."""
+def _with_acronym(cast: Cast, label: str, full: str, short: str) -> Entity:
+    """Return an organisation that goes by its initials, unless they spell something or are another split's."""
     name = full.removeprefix("the ")
     letters = "".join(word[0] for word in name.split() if word[0].isupper())
     article = full != name
-    if not 3 <= len(letters) <= 5 or letters in read_table("shapes")["heads"]["avoided_acronyms"]:
+    avoided = letters in read_table("shapes")["heads"]["avoided_acronyms"]
+    if avoided or not 3 <= len(letters) <= 5 or _SPLITS[crc32(letters.encode()) % 3] != cast.split:
         return Entity(label, name, name, article=article, short_article=article)
     return Entity(label, name, letters, article=article, short_article=short.startswith("the "), acronym=True)
 

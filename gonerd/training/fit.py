@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gonerd.labels import LabelScheme, load_scheme
-from gonerd.models.checkpoints import checkpoint_revision, label_map, window_reach, without_bars
+from gonerd.models.checkpoints import checkpoint_revision, label_map, save_checkpoint, window_reach, without_bars
 from gonerd.models.small import model_files
 from gonerd.models.tagging import tag_documents
 from gonerd.records import Example, Manifest, Progress, sha256_of
 from gonerd.scoring import score_tag_ids
 from gonerd.store import MANIFEST, Run, is_current, read_manifest, replacing, write_json
+from gonerd.training.card import TrainedOn, write_model_card
 from gonerd.training.config import FinetuneConfig
 from gonerd.training.rows import Rows, TokenBatches, encode_examples, fingerprint_of
-from gonerd.training.trainer import CHECKPOINTS, Objective, train
+from gonerd.training.trainer import CHECKPOINTS, LOG, Objective, train
 
 if TYPE_CHECKING:
     import torch
@@ -63,8 +64,9 @@ def write_model(out: Path, run: Run, *, training: Training, start: Callable[[], 
             set_seed(training.config.seed)
             model, tokenizer, loss = start()
             _fit(model, tokenizer, work, loss=loss, training=training)
-            model.save_pretrained(work)
-            tokenizer.save_pretrained(work)
+            save_checkpoint(model, tokenizer, work)
+            data = TrainedOn(len(training.train), fingerprint_of(training.train), fingerprint_of(training.validation))
+            write_model_card(work, run, model=model, data=data, log=work / LOG)
             write_json(work / MANIFEST, run.manifest(model_files(work), read=len(training.train), dropped=()))
         shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
     return read_manifest(out)

@@ -2,6 +2,7 @@ import pytest
 
 from gonerd import resources, store
 from gonerd.cli.main import main
+from gonerd.corpus.sources import load_source, source_names
 from gonerd.records import Document
 from gonerd.sample.server import folder_site, serve
 
@@ -15,9 +16,24 @@ def gonerd(*arguments):
     return caught.value.code
 
 
-def test_sources_lists_them(capsys):
+def test_sources_lists_them_and_breaks_no_address(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert gonerd("sources") == 0
-    assert "govuk" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert any("govuk" in line and "OGL-UK-3.0" in line for line in lines)
+    for name in source_names():
+        source = load_source(name)
+        assert any(line.startswith(name) and line.endswith(f" {source.license_url}") for line in lines)
+
+
+def test_without_a_network_run_fails_and_says_why(tmp_path, capsys):
+    arguments = ("--out", tmp_path / "out", "--max-pages", 1, "--proxy", "http://127.0.0.1:9", "--retries", 0)
+    for _ in range(2):  # nothing is recorded as done
+        assert gonerd("run", "govuk", *arguments) == 2
+        error = capsys.readouterr().err
+        assert "govuk: no host of the source answered" in error
+        assert "run the command again" in error
+        assert len(error.strip().splitlines()) == 1
 
 
 @pytest.mark.skipif(not (SAMPLE / "site" / "sitemap.xml").is_file(), reason="the sample site is not there")

@@ -154,12 +154,9 @@ def test_the_archive_keeps_requests_and_raw_bodies_and_pages_point_into_it(tmp_p
     [
         (Resource(b"", status=404), True),
         (Resource(b"", status=403), True),
-        (Resource(b"", status=503), False),
-        (Resource(b"", status=429), False),
         (Resource(b"User-agent: *\nDisallow: /", "text/plain"), False),
         (Resource(b"User-agent: others\nDisallow: /", "text/plain"), True),
         (Resource(b"\xff\xfe\x00 nonsense", "text/plain"), True),
-        (redirect("/robots.txt"), False),
     ],
 )
 def test_robots_txt(tmp_path, answer, fetched):
@@ -167,6 +164,33 @@ def test_robots_txt(tmp_path, answer, fetched):
     assert kept == (["/a"] if fetched else [])
     # where the sitemap is disallowed too, it is the sitemap that is reported
     assert {reason for reason, _ in dropped.values()} == (set() if fetched else {"robots"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (Resource(b"", status=503), "the answer was 503"),
+        (Resource(b"", status=429), "the answer was 429"),
+        (redirect("/robots.txt"), "redirect loop"),
+    ],
+)
+def test_a_robots_txt_that_could_not_be_had_forbids_all_and_is_asked_for_again(tmp_path, answer, cause):
+    out = tmp_path / "out"
+    with pytest.raises(GonerdError, match=rf"no listing .*robots\.txt could not be had: {cause}"):
+        crawled(out, site({"/a": html("A")}, **{"/robots.txt": answer}))
+    assert not out.exists()
+    assert crawled(out, site({"/a": html("A")}))[1] == ["/a"]
+
+
+def test_one_host_without_robots_txt_is_a_reason_of_its_own(tmp_path):
+    source = replace(SOURCE, hosts=(HOST, "silent.example"))
+    silent = "http://silent.example"
+    pages = {"/a": html("A"), f"{silent}/b": None, "/c": redirect(f"{silent}/b")}
+    resources = site(pages) | {f"{silent}/robots.txt": Resource(b"", status=500), f"{silent}/b": html("B")}
+    _, kept, dropped = crawled(tmp_path / "out", resources, source=source)
+    assert kept == ["/a"]
+    expected = ("fetch_error", "robots.txt could not be had: the answer was 500")
+    assert dropped == {f"{silent}/b": expected, "/c": expected}
 
 
 def test_crawl_delay_is_honoured_and_the_longest_wins(tmp_path, monkeypatch):
@@ -215,12 +239,20 @@ def test_an_entity_bomb_is_refused(tmp_path):
     assert dropped["/sitemap.xml"] == ("fetch_error", "not a sitemap (it declares entities)")
 
 
-def test_no_answer_is_a_reason_and_the_proxy_is_no_setting(tmp_path):
+def test_no_answer_at_all_leaves_the_crawl_unfinished(tmp_path):
     out = tmp_path / "out"
-    manifest = crawl(SOURCE, out, config=replace(CONFIG, proxy="http://127.0.0.1:9"))
-    assert manifest.dropped == {"robots": 1}  # a host that does not answer allows nothing
-    again = crawl(SOURCE, out, config=replace(CONFIG, proxy="http://127.0.0.1:10"))
-    assert again == manifest
+    for _ in range(2):
+        with pytest.raises(GonerdError, match=r"no host of the source answered .*robots\.txt could not be had"):
+            crawl(SOURCE, out, config=replace(CONFIG, proxy="http://127.0.0.1:9"))
+        assert not out.exists()
+    _, kept, dropped = crawled(out, site({"/a": html("A")}))
+    assert (kept, dropped) == (["/a"], {})
+
+
+def test_the_proxy_is_no_setting(tmp_path):
+    out = tmp_path / "out"
+    manifest, _, _ = crawled(out, site({"/a": html("A")}))
+    assert crawl(SOURCE, out, config=replace(CONFIG, proxy="http://127.0.0.1:9")) == manifest
     assert "127.0.0.1" not in (out / store.MANIFEST).read_text("utf-8")
 
 

@@ -55,8 +55,9 @@ def test_the_representative_is_earliest_then_longest_then_first_by_id(tmp_path):
     assert {document.id for document in kept} == {"early", "long", "a", "alone", "twice", "same"}
     assert len(kept) == 6
     details = {(d.id, d.detail) for d in jsonl.read(out / store.DROPPED, Dropped)}
-    assert {("late", "early"), ("undated", "early"), ("short", "long"), ("b", "a"), ("same", "same")} <= details
-    assert manifest.dropped == {"near_duplicate": 6}
+    assert {("late", "early"), ("undated", "early"), ("short", "long"), ("b", "a")} <= details
+    assert {("same", "the same document came twice"), ("twice", "another text of the same document is kept")} <= details
+    assert manifest.dropped == {"duplicate_body": 2, "near_duplicate": 4}
     assert list(jsonl.read(out / CLUSTERS, Cluster)) == [
         Cluster(("a", "b"), "a"),
         Cluster(("early", "late", "undated"), "early"),
@@ -86,3 +87,17 @@ def test_a_looked_up_run_and_a_changed_one(tmp_path):
 
 def test_nothing_to_do():
     assert choose([], SimilarityConfig()) == ({}, [])
+
+
+def test_ids_are_unique_and_a_text_that_gives_way_takes_no_other_with_it(tmp_path):
+    documents = [
+        Document("page", text(8, words=400), "s"),
+        Document("page", text(9), "s"),  # gives way to the longer text of its id
+        Document("other", text(9, changed=2), "s"),  # near the text that gave way: nothing like it is kept
+        Document("page", text(8, words=400), "s"),
+    ]
+    manifest, kept, out = deduplicated(tmp_path, documents, shards=2)
+    assert sorted(document.id for document in kept) == ["other", "page"]
+    assert {document.text for document in kept} == {documents[0].text, documents[2].text}
+    assert manifest.dropped == {"duplicate_body": 2}
+    assert list(jsonl.read(out / CLUSTERS, Cluster)) == []

@@ -1,6 +1,7 @@
 import codecs
 import gzip
 import json
+import os
 import random
 import re
 import tomllib
@@ -18,6 +19,7 @@ from gonerd.corpus.html import decode, media_type, not_html
 from gonerd.corpus.run import ExtractSettings, documents, extract
 from gonerd.corpus.sources import load_source
 from gonerd.errors import GonerdError
+from gonerd.formats import jsonl
 from gonerd.records import Document, Dropped, Reason
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -219,6 +221,7 @@ def test_folders_of_html(tmp_path, gz):
         path = root / (name + ".gz" if gz and name != "note.txt" else name)
         path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     one = extract([root], tmp_path / "one")
+    assert one.dropped == {"media_type": 1}  # the note
     urls = [document.url for document in store.read_records(tmp_path / "one", Document)]
     assert urls == (["a.htm.gz", "b/x.html.gz"] if gz else ["a.htm", "b/x.html"])
     root.rename(tmp_path / "elsewhere")
@@ -241,6 +244,47 @@ def test_missing_and_empty_inputs(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(GonerdError, match="no WARC and no HTML"):
         extract([tmp_path / "empty"], tmp_path / "out")
+
+
+def test_no_file_of_a_folder_is_lost_without_a_reason(tmp_path):
+    root = tmp_path / "pages"
+    (root / "sub").mkdir(parents=True)
+    html = page("<h1>Story</h1>" + prose(9)).body
+    for name in ("A.HTM", "b.Html.GZ", "c.shtml", "sub/d.XHTML"):
+        (root / name).write_bytes(gzip.compress(html) if name.endswith("GZ") else html)
+    for name in ("old.asp", "manifest.json", ".hidden.txt", "records.jsonl"):
+        (root / name).write_bytes(html)
+    (root / "lost.html").symlink_to(tmp_path / "nowhere.html")
+    (root / "round").symlink_to(root)
+    (root / "sub" / "stage.jsonl").write_text("")
+    (root / "sub" / "manifest.json").write_text("{}")  # beside it, stage.jsonl is a stage's own
+    (root / "manifest.json").unlink()
+    manifest = extract([root], tmp_path / "out")
+    documents = [document.url for document in store.read_records(tmp_path / "out", Document)]
+    assert documents == ["A.HTM", "b.Html.GZ", "c.shtml", "sub/d.XHTML"]
+    dropped = [(d.id, d.detail) for d in jsonl.read(tmp_path / "out" / store.DROPPED, Dropped)]
+    assert dropped == [
+        ("lost.html", "a link to nothing"),
+        ("old.asp", "neither a WARC file nor an HTML file by its name"),
+        ("records.jsonl", "neither a WARC file nor an HTML file by its name"),
+        ("round", "a link to a folder, which is not followed"),
+    ]
+    assert manifest.dropped == {"media_type": 4}
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "pages" / "locked").mkdir(parents=True)
+    (tmp_path / "pages" / "a.html").write_bytes(page(prose(9)).body)
+    scan = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(GonerdError, match=r"locked.*cannot be read \(Permission denied\)"):
+        extract([tmp_path / "pages"], tmp_path / "out")
 
 
 SAMPLE = resources.folder("sample")

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from dataset_support import CONFIG, make_document, make_gold, make_stages, make_text
 
-from gonerd.dataset.build import BuildConfig, build, write_dataset
+from gonerd.dataset.build import BuildConfig, Given, build, write_dataset
 from gonerd.dataset.examples import read_examples
 from gonerd.dataset.release import StandoffDocument
 from gonerd.dataset.statistics import read_statistics
@@ -145,7 +145,7 @@ def test_near_duplicates_share_a_split_and_clusters_are_heeded(tmp_path):
 def test_given_splits_are_kept_and_their_leaks_reported(tmp_path):
     documents = [make_document(0), make_document(1), make_document(2, text=make_text(0) + " More.")]
     splits = {"doc-000": "train", "doc-001": "validation", "doc-002": "test"}
-    build(*make_stages(tmp_path, documents, map(make_gold, documents)), tmp_path / "out", splits=splits)
+    build(*make_stages(tmp_path, documents, map(make_gold, documents)), tmp_path / "out", given=Given(splits=splits))
     assert {name: example.split for name, example in everything(tmp_path / "out").items()} == splits
     statistics = read_statistics(tmp_path / "out")
     assert [(leak.ids, leak.splits) for leak in statistics.torn_groups] == [(("doc-000", "doc-002"), ("test", "train"))]

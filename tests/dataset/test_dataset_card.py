@@ -81,7 +81,7 @@ def test_no_field_is_left_unfilled(built):
 
 def test_hostile_text_breaks_neither_yaml_nor_markdown(tmp_path):
     documents = [make_document(n, source=HOSTILE, title=HOSTILE, license=HOSTILE) for n in range(5)]
-    config = BuildConfig(name=HOSTILE, summary=HOSTILE, annotators=HOSTILE, contact=HOSTILE)
+    config = BuildConfig(name=HOSTILE, summary=HOSTILE, annotators=HOSTILE, contact=HOSTILE, any_license=True)
     build(*make_stages(tmp_path, documents, map(make_gold, documents)), tmp_path / "out", config=config)
     text = card(tmp_path / "out")
     data = DatasetCard(text).data.to_dict()

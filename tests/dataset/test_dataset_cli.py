@@ -40,15 +40,15 @@ def test_build_stats_export_diff(built, tmp_path, capsys):
 def test_compare_tells_what_changed(tmp_path):
     documents = [make_document(number) for number in range(6)]
     gold = [make_gold(document) for document in documents]
-    from gonerd.dataset.build import build
+    from gonerd.dataset.build import Given, build
 
     splits = {document.id: "train" for document in documents}
-    build(*make_stages(tmp_path / "a", documents[:5], gold[:5]), tmp_path / "first", splits=splits)
+    build(*make_stages(tmp_path / "a", documents[:5], gold[:5]), tmp_path / "first", given=Given(splits=splits))
     rewritten = make_document(1, text=documents[1].text + " More.")
     gold[1:3] = [make_gold(rewritten), make_gold(documents[2], (0, 9, "MISC"))]
     others = [documents[0], rewritten, documents[2], documents[3], documents[5]]
     stages = make_stages(tmp_path / "b", others, [gold[0], gold[1], gold[2], gold[3], gold[5]])
-    build(*stages, tmp_path / "second", splits={**splits, "doc-003": "test"})
+    build(*stages, tmp_path / "second", given=Given(splits={**splits, "doc-003": "test"}))
     found = compare(tmp_path / "first", tmp_path / "second")
     assert (found.added, found.removed) == (("doc-005",), ("doc-004",))
     assert (found.rewritten, found.relabelled, found.moved) == (("doc-001",), ("doc-002",), ("doc-003",))

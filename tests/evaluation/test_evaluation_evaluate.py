@@ -160,7 +160,16 @@ def test_the_command_line_evaluates_files_and_models(checkpoint, tmp_path, monke
     with pytest.raises(SystemExit) as done:
         main(["evaluate", "no/such/model", "--data", "gold.jsonl"])
     assert done.value.code == 2
-    assert "no such checkpoint folder" in capsys.readouterr().err
+    assert "no such folder, and no name on the Hub" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["model", "info", str(checkpoint)])
     assert "modernbert" in capsys.readouterr().out
+
+
+def test_a_machine_that_slows_down_for_a_turn_does_not_move_the_ratio():
+    from gonerd.evaluation.cost import Timing, time_ratio
+
+    slow = Timing("slow", (2.0, 20.0, 2.0), 10, 20, "here")
+    fast = Timing("fast", (1.0, 10.0, 1.2), 10, 20, "here")
+    ratio = time_ratio(slow, fast)
+    assert (ratio.median, ratio.lowest, ratio.highest) == (0.5, 0.5, 0.6)

@@ -1,3 +1,4 @@
+import copy
 import json
 import shutil
 
@@ -10,7 +11,7 @@ from tiny_models import SCHEME, tiny_checkpoint, tiny_examples
 from gonerd.errors import GonerdError
 from gonerd.evaluation.predict import PredictConfig, predict_tags
 from gonerd.models.batches import pad_batch
-from gonerd.models.checkpoints import load_checkpoint
+from gonerd.models.checkpoints import load_checkpoint, local_length
 from gonerd.models.encode import Reach, encode_documents
 
 DOCUMENTS = [(example.id, example.tokens) for example in tiny_examples(16, split="test")]
@@ -87,7 +88,7 @@ def test_logits_do_not_depend_on_padding(loaded):
 def test_windows_that_share_more_than_the_layers_see_change_nothing(tmp_path):
     sharp = sharpen(tiny_checkpoint(tmp_path / "long", reach_tokens=1024))
     loaded = load_checkpoint(sharp, scheme=SCHEME)
-    whole, coverage = tags_of(loaded, DOCUMENTS, PredictConfig(device="cpu"))
+    whole, coverage = tags_of(loaded, DOCUMENTS, PredictConfig(device="cpu", max_length=1024))
     assert coverage.windowed_documents == 0
     # Two layers see 8 sub-tokens each to either side; windows meet in the middle of what they share.
     cut, coverage = tags_of(loaded, DOCUMENTS, PredictConfig(device="cpu", max_length=60, stride=36))
@@ -95,6 +96,30 @@ def test_windows_that_share_more_than_the_layers_see_change_nothing(tmp_path):
     assert same(cut, whole)
     blind, _ = tags_of(loaded, DOCUMENTS, PredictConfig(device="cpu", max_length=60, stride=0))
     assert not same(blind, whole)
+
+
+def test_a_local_model_is_windowed_by_default_with_the_tags_of_the_full_length(tmp_path):
+    sharp = sharpen(tiny_checkpoint(tmp_path / "long", layers=4, window=32, reach_tokens=4096))
+    loaded = load_checkpoint(sharp, scheme=SCHEME)
+    assert local_length(loaded[0].config) == 512  # an eighth is just what four layers see to one side
+    documents = [(f"long-{turn}", [word for _, words in DOCUMENTS[turn:] for word in words]) for turn in range(2)]
+    whole, coverage = tags_of(loaded, documents, PredictConfig(device="cpu", max_length=4096))
+    assert coverage.windowed_documents == 0
+    cut, coverage = tags_of(loaded, documents, PredictConfig(device="cpu"))
+    assert coverage.windowed_documents == len(documents)
+    assert same(cut, whole)
+    assert len(np.unique(whole["long-0"])) > 2
+
+
+def test_only_local_attention_with_relative_positions_is_windowed_by_default(loaded):
+    config = copy.deepcopy(loaded[0].config)
+    if config.model_type == "longformer":
+        assert local_length(config) is None
+        return
+    config.local_attention, config.num_hidden_layers, config.layer_types = 128, 22, ["sliding_attention"] * 22
+    assert local_length(config) == 16_384
+    config.layer_types = ["full_attention"] + ["sliding_attention"] * 21
+    assert local_length(config) is None
 
 
 def test_labels_in_another_order_give_the_same_tags(folder, loaded, tmp_path):

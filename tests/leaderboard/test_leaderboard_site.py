@@ -16,7 +16,7 @@ import pytest
 from gonerd.errors import GonerdError
 from gonerd.labels import load_scheme
 from gonerd.leaderboard.board import Board, Entry, boards_of, display, ranked
-from gonerd.leaderboard.plot import plot_of
+from gonerd.leaderboard.plot import NARROW, plot_of
 from gonerd.leaderboard.site import build_site, render_page, to_csv, write_site
 from gonerd.leaderboard.verify import verify
 
@@ -231,13 +231,42 @@ def test_every_point_of_a_plot_lies_inside_it() -> None:
         plot = plot_of(entries)
         assert plot is not None
         for point in plot.points:
-            assert plot.left <= point.x <= plot.right
-            assert plot.top <= point.y <= plot.bottom
+            assert plot.frame.left <= point.x <= plot.frame.right
+            assert plot.frame.top <= point.y <= plot.frame.bottom
         assert 2 <= len(plot.x_ticks) <= 14
         assert 2 <= len(plot.y_ticks) <= 8
         labels = [point for point in plot.points if point.label]
         for one, other in itertools.combinations(labels, 2):
             assert (one.label_x, one.label_y) != (other.label_x, other.label_y)
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.431, 0.437), (0.0, 0.004), (0.998, 1.0), (0.5, 0.5), (0.95, 0.95)])
+def test_a_small_difference_is_no_cliff(one: float, other: float) -> None:
+    plot = plot_of([entry("a", one, words_per_second=10.0), entry("b", other, words_per_second=20.0)])
+    assert plot is not None
+    shown = [int(tick.text) for tick in plot.y_ticks]
+    assert shown[-1] - shown[0] >= 5
+    assert 0 <= shown[0] <= 100 * one <= 100 * other <= shown[-1] <= 100
+
+
+def test_the_plot_of_a_small_screen_holds_every_point_and_no_texts_that_touch() -> None:
+    entries = [entry(f"model {n}", 0.5 + n / 100, words_per_second=10.0 ** (n / 3)) for n in range(9)]
+    plot = plot_of(entries, NARROW)
+    assert plot is not None
+    assert len(plot.points) == len(entries)
+    assert all(NARROW.left <= point.x <= NARROW.right for point in plot.points)
+    texts = [tick for tick in plot.x_ticks if tick.text]
+    for left, right in itertools.pairwise(texts):
+        assert right.at - left.at > 6.6 * (len(left.text) + len(right.text)) / 2
+
+
+def test_the_hardware_is_there_without_a_pointer() -> None:
+    entries = [entry("a", 0.5, words_per_second=9.0, hardware="one & only"), entry("b", 0.4, words_per_second=8.0)]
+    page = render_page([board(*entries, entry("c", 0.3))])
+    text = re.sub(r"<[^>]*>", "", page)
+    assert "one &amp; only: a;" in text
+    assert "hardware not stated: b." in text
+    assert re.search(r"<small><bdi>one &amp; only</bdi></small>", page)
 
 
 def test_an_absurd_speed_does_not_press_the_others_together() -> None:

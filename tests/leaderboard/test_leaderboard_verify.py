@@ -154,9 +154,29 @@ def test_another_gold_is_not_the_one_named(make, gold) -> None:
     folder = make()
     changed = GoldDocument("four", ("Nothing", "here"), ("B-LOC", "O"), source="s0")
     other = Gold.of([*gold.documents[:3], changed], scheme=gold.scheme, name="tiny", split="test")
-    names = failed(verify(folder, other))
-    assert "data" in names
-    assert "strict" in names
+    verification = verify(folder, other)
+    assert failed(verification) >= {"data", "strict"}
+    assert [check.detail for check in verification.failures if check.made] == [
+        "made on these documents with other labels (the fingerprints of the gold differ)"
+    ]
+    assert verification.strict is None
+
+
+def test_other_data_is_one_line_and_nothing_is_scored_on_it(make, gold) -> None:
+    fewer = Gold.of(gold.documents[:3], scheme=gold.scheme, name="tiny", split="test")
+    verification = verify(make(), fewer)
+    made = [(check.name, check.detail) for check in verification.failures if check.made]
+    assert made == [("data", "made on other data (4 documents; this gold has 3)")]
+    assert failed(verification) == {
+        "data",
+        "predictions",
+        "complete",
+        "tags",
+        "strict",
+        "lenient",
+        "sources",
+        "coverage",
+    }
 
 
 def test_a_surplus_file_a_missing_file_and_a_link_fail(make, gold, tmp_path: Path) -> None:

@@ -147,10 +147,30 @@ def test_code_in_a_checkpoint_is_never_run(checkpoint):
         load_checkpoint(checkpoint, scheme=SCHEME)
 
 
-@pytest.mark.parametrize("name", ["nowhere/at/all", "../up", "/absent", "a b"])
+@pytest.mark.parametrize("name", ["nowhere/at/all", "../up", "/absent", "a b", "nomodel"])
 def test_a_path_that_is_not_there_is_never_looked_for_elsewhere(name):
-    with pytest.raises(GonerdError, match="no such checkpoint folder"):
+    with pytest.raises(GonerdError, match=r"no such folder, and no name on the Hub \(organisation/name\)"):
         load_checkpoint(name, scheme=SCHEME)
+
+
+def test_a_hub_that_can_not_be_reached_is_asked_once(monkeypatch, caplog):
+    from huggingface_hub import HfApi
+
+    asked = []
+
+    def refuse(_api, name, **_options):
+        asked.append(name)
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(HfApi, "model_info", refuse)
+    with pytest.raises(GonerdError, match=r"^gonerd-absent/x: no such folder, and the Hub cannot be reached"):
+        load_checkpoint("gonerd-absent/x", scheme=SCHEME)
+    assert (asked, caplog.text) == (["gonerd-absent/x"], "")
+
+
+def test_weights_may_be_read_by_whoever_may_read_the_rest(original):
+    modes = {path.name: path.stat().st_mode for path in original.iterdir() if path.is_file()}
+    assert modes["model.safetensors"] == modes["config.json"]
 
 
 def test_a_folder_without_a_model_is_an_error(tmp_path):

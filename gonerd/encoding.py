@@ -1,0 +1,149 @@
+"""Words to sub-tokens, and windows over them: which sub-token speaks for a word, and what is seen of it at once.
+
+Everything is seen and every position is answered once. The windows over a document that is longer than a model's reach
+are spread evenly, so that neighbours share at least `overlap` positions. Of the windows that see a position, the one
+answers in which it is farthest from a cut: windows meet in the middle of what they share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gonerd.errors import GonerdError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Documents given to the tokenizer at a time: enough to keep its threads busy, little enough to hold in memory.
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of sub-tokens, and the part of it whose answers count. All half-open."""
+
+    start: int
+    end: int
+    keep_start: int
+    keep_end: int
+
+
+def split_windows(length: int, *, size: int, overlap: int) -> list[Window]:
+    """Return the windows of `size` sub-tokens over a document of `length`; their kept parts are exactly the document.
+
+    Raises:
+        GonerdError: windows of this size can not overlap that much.
+    """
+    if not 0 <= overlap < size:
+        raise GonerdError(
+            f"windows of {size} sub-tokens can not share {overlap}", remedy="Choose a stride below the window's size"
+        )
+    count = 1 if length <= size else -(-(length - overlap) // (size - overlap))
+    last = max(0, length - size)
+    starts = [last * number // max(1, count - 1) for number in range(count)]
+    ends = [min(length, start + size) for start in starts]
+    meets = [0, *((start + end) // 2 for start, end in zip(starts[1:], ends, strict=False)), length]
+    return [Window(*row) for row in zip(starts, ends, meets[:-1], meets[1:], strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one forward pass sees: a document, or a window of it, with the words that it answers for."""
+
+    document: int
+    input_ids: NDArray[np.int32]  # (sub-tokens,) with the special tokens
+    positions: NDArray[np.int32]  # (words,) where the first sub-token of each answered word is
+    words: NDArray[np.int32]  # (words,) which words of the document they are
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedDocument:
+    """The pieces of a document; together they answer once for each word that the tokenizer left something of."""
+
+    pieces: tuple[Piece, ...]
+    words: int
+    lost_words: int
+    sub_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How much a model sees at once, in sub-tokens, special tokens included, and how much windows share."""
+
+    tokens: int
+    overlap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Specials:
+    """The special tokens that a tokenizer puts around a text."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+def encode_documents(tokenizer: Any, documents: Iterable[Sequence[str]], *, reach: Reach) -> Iterator[EncodedDocument]:
+    """Yield the pieces of each document, given as its words.
+
+    Each word is tokenized by itself with a space before it, as the tokenizer would meet it in running text.
+    """
+    specials = special_tokens(tokenizer)
+    batch: list[list[str]] = []
+    number = 0
+    for words in documents:
+        batch.append(list(words))
+        if len(batch) == BATCH:
+            yield from _encode_batch(tokenizer, batch, number, specials, reach)
+            number, batch = number + len(batch), []
+    yield from _encode_batch(tokenizer, batch, number, specials, reach)
+
+
+def _encode_batch(
+    tokenizer: Any, batch: list[list[str]], number: int, specials: Specials, reach: Reach
+) -> Iterator[EncodedDocument]:
+    import numpy as np
+
+    for offset, (words, (ids, word_ids)) in enumerate(zip(batch, sub_tokens(tokenizer, batch), strict=True)):
+        found, first = np.unique(np.array(word_ids, dtype=np.int32), return_index=True)
+        pieces = _cut(np.array(ids, dtype=np.int32), first.astype(np.int32), found, specials, reach)
+        yield EncodedDocument(
+            tuple(Piece(number + offset, *piece) for piece in pieces), len(words), len(words) - len(found), len(ids)
+        )
+
+
+def sub_tokens(tokenizer: Any, batch: list[list[str]]) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield each document's sub-tokens and the word each belongs to."""
+    filled = [words for words in batch if words]  # tokenizers refuse an empty list
+    encoded: Iterator[tuple[list[int], list[int]]] = iter(())
+    if filled:
+        settings = {"add_special_tokens": False, "truncation": False, "padding": False, "verbose": False}
+        answer = tokenizer(filled, is_split_into_words=True, **settings)
+        encoded = ((answer["input_ids"][row], answer.word_ids(row)) for row in range(len(filled)))
+    for words in batch:
+        yield next(encoded) if words else ([], [])
+
+
+def _cut(
+    ids: NDArray[np.int32], first: NDArray[np.int32], words: NDArray[np.int32], specials: Specials, reach: Reach
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]]:
+    """Yield ids, positions and words of each window."""
+    import numpy as np
+
+    around = len(specials.before) + len(specials.after)
+    size = reach.tokens - around
+    for window in split_windows(len(ids), size=size, overlap=reach.overlap):
+        kept = slice(*np.searchsorted(first, (window.keep_start, window.keep_end)))
+        inside = np.concatenate([specials.before, ids[window.start : window.end], specials.after]).astype(np.int32)
+        yield inside, first[kept] - np.int32(window.start - len(specials.before)), words[kept]
+
+
+def special_tokens(tokenizer: Any) -> Specials:
+    """Return what the tokenizer puts before and after a text."""
+    encoded = tokenizer(["a"], is_split_into_words=True, return_special_tokens_mask=True, verbose=False)
+    ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
+    before = next((place for place, mark in enumerate(special) if not mark), len(ids))
+    after = next((place for place, mark in enumerate(reversed(special)) if not mark), 0)
+    return Specials(tuple(ids[:before]), tuple(ids[len(ids) - after :]))
