@@ -18,7 +18,7 @@ from gonerd.store import write_atomic
 
 PLOTS = "plots"
 _CARD = "README.md"
-_STYLES = (("black", "-", ""), ("0.35", "--", "///"), ("0.6", "-.", "..."), ("0.2", ":", "xxx"))
+_STYLES = (("black", "-", ""), ("0.35", "--", "///"), ("0.6", "-.", "..."), ("0.2", ":", "+++"))
 _SECTION = re.compile(r"(?ms)^## Plots\n.*?(?=^## |\Z)")
 _BEFORE = "## Sources and licences\n"
 _SIZE, _DPI = (8.0, 4.2), 120
