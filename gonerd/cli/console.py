@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gonerd.records import Progress
+from gonerd.records import Manifest, Progress
+from gonerd.store import DROPPED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,3 +56,10 @@ def progress_bar(title: str) -> Iterator[Progress]:
             bar.update(task, completed=done, total=total)
 
         yield report
+
+
+def say_dropped(manifest: Manifest, out: Path) -> None:
+    """Say how much a stage dropped, by reason, and where each is listed."""
+    if manifest.dropped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
+        say(f"dropped: {reasons}; each with its reason in {out / DROPPED}")
