@@ -12,6 +12,7 @@ from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 from gonerd.cli.console import say, table
 from gonerd.errors import GonerdError
 from gonerd.leaderboard.folders import require_submission, submission_folders
+from gonerd.leaderboard.policy import VerifyPolicy
 from gonerd.leaderboard.submission import Submission, flag_fault, write_submission
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def verify(
     split: str = "test",
     scheme: str = "gonerd",
     report: Path | None = None,
+    policy: Annotated[VerifyPolicy, Parameter(name="*")] = VerifyPolicy(),  # noqa: B008 - frozen
 ) -> int:
     """Verify submissions: compute every score again from the predictions and compare.
 
@@ -92,14 +94,14 @@ def verify(
         split: which split of it.
         scheme: its label scheme.
         report: write every check to this JSON file.
+        policy: what the host asks beyond being right.
     """
-    from gonerd.leaderboard.verify import verify as verify_one
-    from gonerd.leaderboard.verify import write_report
+    from gonerd.leaderboard.verify import verify_all, write_report
 
     for folder in submissions:
         require_submission(folder)
     gold = read_gold_split(data, split, scheme=scheme)
-    done = [verify_one(folder, gold) for folder in submissions]
+    done = verify_all(submissions, gold, policy=policy)
     for verification in done:
         _print_verification(verification)
     if report is not None:
@@ -108,7 +110,16 @@ def verify(
 
 
 @app.command
-def build(submissions: Path, /, *, data: str, out: Path, split: str = "test", scheme: str = "gonerd") -> int:
+def build(
+    submissions: Path,
+    /,
+    *,
+    data: str,
+    out: Path,
+    split: str = "test",
+    scheme: str = "gonerd",
+    reviewed: Path | None = None,
+) -> int:
     """Verify all submissions in a folder and write the board: one HTML page with its CSV and JSON.
 
     A rejected submission is named here with its reasons and does not reach the board. Exit code 0 when a board was
@@ -122,14 +133,15 @@ def build(submissions: Path, /, *, data: str, out: Path, split: str = "test", sc
         out: the folder for index.html, leaderboard.csv and leaderboard.json.
         split: which split of the data.
         scheme: its label scheme.
+        reviewed: TOML file with the host's decisions on predictions that look implausible or repeat others.
     """
     from gonerd.leaderboard.site import build_site, refuse_foreign
-    from gonerd.leaderboard.verify import verify as verify_one
+    from gonerd.leaderboard.verify import verify_all
 
     folders = submission_folders(submissions)
     refuse_foreign(out)
     gold = read_gold_split(data, split, scheme=scheme)
-    done = [verify_one(folder, gold) for folder in folders]
+    done = verify_all(folders, gold, policy=VerifyPolicy(reviewed=reviewed))
     for verification in done:
         if not verification.verified:
             _print_verification(verification)

@@ -146,18 +146,19 @@ def time_in_turns(workspace: Workspace) -> dict[str, float]:
 def build_leaderboard(workspace: Workspace) -> list[str]:
     """Write both results as submissions, verify them by scoring again, and render the board."""
     from gonerd.evaluation.evaluate import predictions_path
+    from gonerd.leaderboard.policy import VerifyPolicy
     from gonerd.leaderboard.site import build_site
     from gonerd.leaderboard.submission import write_submission
-    from gonerd.leaderboard.verify import verify, write_report
+    from gonerd.leaderboard.verify import verify_all, write_report
     from gonerd.sample.describe import submission
 
     gold = test_gold(workspace)
-    done = []
+    folders = []
     for name in ("teacher", "student"):
         result = workspace.config.out / workspace.figures["evaluation"][name]["result"]
         folder = workspace.folder("submissions", name)
-        write_submission(result, predictions_path(result), folder, submission=submission(name))
-        done.append(verify(folder, gold))
+        folders.append(write_submission(result, predictions_path(result), folder, submission=submission(name)))
+    done = verify_all(folders, gold, policy=VerifyPolicy())
     write_report(done, workspace.folder("submissions", "verification.json"))
     rejected = [verification for verification in done if not verification.verified]
     if rejected:

@@ -49,8 +49,8 @@ def claim(gold: Gold, predictions: list[Prediction], **model: object) -> Result:
         "gonerd_version": "0.1.0",
         "created_at": "2026-03-01T12:00:00+00:00",
         "data": {
-            "name": "tiny",
-            "split": "test",
+            "name": gold.name,
+            "split": gold.split,
             "scheme": "gonerd",
             "documents": len(gold.documents),
             "words": gold.words,
@@ -74,6 +74,22 @@ def claim(gold: Gold, predictions: list[Prediction], **model: object) -> Result:
     return Result.model_validate(content)
 
 
+def write_claim(out: Path, gold: Gold, predictions: list[Prediction], *, submission: Submission) -> Path:
+    """Write the submission of some predictions with their honest result; what it is made of lies beside its parent."""
+    work = out.parent.with_name(f"{out.name}.work")
+    work.mkdir(parents=True)
+    out.parent.mkdir(exist_ok=True)
+    write_predictions(work / "p.jsonl", predictions)
+    (work / "result.json").write_text(claim(gold, predictions).model_dump_json())
+    return write_submission(work / "result.json", work / "p.jsonl", out, submission=submission)
+
+
+@pytest.fixture
+def submission_of() -> Callable[..., Path]:
+    """Return the writer of submissions to any gold."""
+    return write_claim
+
+
 Make = Callable[..., Path]
 
 
@@ -84,14 +100,9 @@ def make(tmp_path: Path, gold: Gold) -> Make:
     def made(folder: str = "mine", *, tags: dict[str, list[str]] | None = None, **fields: object) -> Path:
         answers = {**right_tags(), "two": ["O"] * 5} if tags is None else tags
         predictions = [Prediction(name, tuple(row)) for name, row in answers.items()]
-        work = tmp_path / f"{folder}.work"
-        work.mkdir()
-        write_predictions(work / "p.jsonl", predictions)
-        (work / "result.json").write_text(claim(gold, predictions).model_dump_json())
         stated = {"name": "My model", "contact": "me@example.org", **fields}
-        (tmp_path / "submissions").mkdir(exist_ok=True)
         out = tmp_path / "submissions" / folder
-        return write_submission(work / "result.json", work / "p.jsonl", out, submission=Submission(**stated))
+        return write_claim(out, gold, predictions, submission=Submission(**stated))
 
     return made
 

@@ -176,6 +176,9 @@ def test_other_data_is_one_line_and_nothing_is_scored_on_it(make, gold) -> None:
         "lenient",
         "sources",
         "coverage",
+        "plausible",
+        "unseen",
+        "original",
     }
 
 

@@ -1,0 +1,117 @@
+"""What a result claims, held against what was found: each function yields the faults of one check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from gonerd.evaluation.result import Reading, Result, TypeScore
+from gonerd.formats.gold import Gold
+from gonerd.formats.predictions import Matching, shown
+from gonerd.leaderboard.submission import RESULT, SUBMISSION, Submission, unsafe_character
+from gonerd.leaderboard.verification import Checks
+from gonerd.scoring import Scores
+
+TOLERANCE = 1e-9  # a claimed number may differ by rounding, not by more
+TEXT_CHARACTERS = 300  # of any text in a result
+MOST = {"seconds": 1e9, "words_per_second": 1e9, "tokens_per_second": 1e9, "peak_memory_mib": 1e8}
+
+
+def text_faults(result: Result) -> Iterator[str]:
+    """Yield the texts of a result that are too long or hold what hides or reorders text, and a time that is none."""
+    for path, value in _leaves(result.model_dump(mode="json")):
+        for text in (path, value):
+            if isinstance(text, str) and (len(text) > TEXT_CHARACTERS or unsafe_character(text)):
+                yield f"{shown(path)}: too long, or not plain text"
+    try:
+        datetime.fromisoformat(result.created_at)
+    except ValueError:
+        yield f"created_at: {shown(result.created_at)} is no ISO 8601 time"
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what stands at the ends of nested mappings, each with its dotted path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def speed_faults(result: Result) -> Iterator[str]:
+    """Yield the figures of speed and memory that no measurement gives."""
+    for name, most in MOST.items():
+        claimed = getattr(result.speed, name)
+        if claimed is not None and claimed > most:
+            yield f"{name} is {shown(claimed)}, more than {most:g}"
+
+
+def disagreements(submission: Submission, result: Result) -> Iterator[str]:
+    """Yield what submission and result say differently of the model."""
+    for name in ("parameters", "layers", "attention", "reach_tokens"):
+        stated, measured = getattr(submission, name), getattr(result.model, name)
+        if stated is not None and measured is not None and stated != measured:
+            yield f"{name}: {shown(stated)} in {SUBMISSION}, {shown(measured)} in {RESULT}"
+
+
+def data_faults(result: Result, gold: Gold) -> Iterator[str]:
+    """Yield why a result is not about this gold."""
+    if result.data.inputs != gold.fingerprint.inputs:
+        documents = shown(result.data.documents).strip("'")
+        yield f"made on other data ({documents} documents; this gold has {len(gold.documents)})"
+        return
+    expected = {
+        "split": gold.split,
+        "scheme": gold.scheme.name,
+        "documents": len(gold.documents),
+        "words": gold.words,
+    }
+    for name, right in expected.items():
+        claimed = getattr(result.data, name)
+        if claimed != right:
+            yield f"{name} is {shown(claimed)}, this gold has {shown(right)}"
+    if result.data.inputs == gold.fingerprint.inputs and result.data.gold != gold.fingerprint.gold:
+        yield "made on these documents with other labels (the fingerprints of the gold differ)"
+
+
+def check_scores(checks: Checks, matching: Matching, strict: Scores, result: Result) -> None:
+    """Add the checks that the scores and the coverage claimed are those found."""
+    lenient = matching.scores(reading="lenient")
+    checks.none("strict", _differences(result.strict.model_dump(), Reading.of(strict).model_dump()))
+    checks.none("lenient", _differences(result.lenient.model_dump(), Reading.of(lenient).model_dump()))
+    claimed = {source: score.model_dump() for source, score in result.by_source.items()}
+    checks.none("sources", _differences(claimed, _scores_by_source(matching) if claimed else {}))
+    checks.none("coverage", _coverage_faults(result, matching.gold))
+
+
+def _scores_by_source(matching: Matching) -> dict[str, Any]:
+    sources = sorted({document.source for document in matching.gold.documents if document.source is not None})
+    return {source: TypeScore.of(matching.scores(source=source).micro).model_dump() for source in sources}
+
+
+def _differences(claimed: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
+    """Yield where claimed numbers are not the ones found: missing, surplus or further off than rounding explains."""
+    left, right = dict(_leaves(claimed)), dict(_leaves(found))
+    for name in sorted(left.keys() | right.keys()):
+        if name not in left or name not in right:
+            yield f"{shown(name)} is {'not claimed' if name not in left else 'not in this gold'}"
+        elif not _same(left[name], right[name]):
+            yield f"{shown(name)} claimed {shown(left[name])}, found {right[name]}"
+
+
+def _same(claimed: float, found: float) -> bool:
+    """Compare counts exactly (they may be larger than any float) and scores up to rounding."""
+    if isinstance(claimed, int) and isinstance(found, int):
+        return claimed == found
+    return abs(claimed - found) <= TOLERANCE
+
+
+def _coverage_faults(result: Result, gold: Gold) -> Iterator[str]:
+    coverage = result.coverage
+    if coverage.gold_words != gold.words:
+        yield f"gold_words is {coverage.gold_words}, this gold has {gold.words}"
+    if not coverage.predicted_words <= gold.words <= coverage.predicted_words + coverage.lost_words:
+        yield f"{coverage.predicted_words} words predicted and {coverage.lost_words} lost, of {gold.words}"
+    if coverage.windowed_documents > len(gold.documents):
+        yield f"{coverage.windowed_documents} documents in windows, of {len(gold.documents)}"

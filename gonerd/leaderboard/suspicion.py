@@ -1,0 +1,91 @@
+"""What a right submission may still be suspected of: figures no machine has, gold that was seen, another's predictions.
+
+None of this proves anything. A suspected submission is held back until the host has looked at it and says so
+(`policy.Decision`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gonerd.evaluation.result import Result
+from gonerd.formats.predictions import Matching, shown
+from gonerd.labels import entity_table
+from gonerd.scoring import Scores
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ENOUGH_ENTITIES = 20  # below that, a perfect score or equal predictions say little
+ENOUGH_DOCUMENTS = 3  # mislabelled ones that a system must repeat before it is suspected
+NEAR = 0.995  # agreement from which on two systems are taken for one; two seeds of one recipe agree at about 0.9
+# More operations a second than a rack of today's accelerators does at 4 bits; the figure only has to be beyond doubt.
+FASTEST_FLOPS = 1e18
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The entities that one submission found in one gold."""
+
+    folder: str
+    entities: NDArray[np.int64]  # (entities, 3): first token, token after the last, label; over all documents
+
+    @classmethod
+    def of(cls, folder: str, matching: Matching) -> Answers:
+        """Return the entities of predictions, laid end to end in the order of the documents' ids."""
+        import numpy as np
+
+        rows = zip(matching.gold.documents, matching.predicted, strict=True)
+        ordered = [answer for _, answer in sorted(rows, key=lambda row: row[0].id)]
+        lengths = [len(answer) for answer in ordered]
+        tags = np.concatenate([np.frombuffer(answer, dtype=np.int16) for answer in ordered] or [np.zeros(0, np.int16)])
+        starts = np.cumsum([0, *lengths])[:-1]
+        return cls(folder, entity_table(tags, starts, reading="strict"))
+
+
+def agreement(one: Answers, other: Answers) -> float:
+    """Return the strict F1 of two systems' entities against each other; 0.0 where neither found any."""
+    small, large = sorted((len(one.entities), len(other.entities)))
+    if not large or 2 * small / (small + large) < NEAR:  # then no more than that can agree
+        return 2 * small / (small + large) if large else 0.0
+    theirs = {tuple(row) for row in other.entities.tolist()}
+    return 2 * sum(tuple(row) in theirs for row in one.entities.tolist()) / (small + large)
+
+
+def repetitions(answers: Answers, others: Iterable[Answers]) -> Iterator[str]:
+    """Yield the other submissions whose predictions these repeat."""
+    if len(answers.entities) < ENOUGH_ENTITIES:
+        return
+    for other in others:
+        same = agreement(answers, other)
+        if same >= NEAR:
+            exactly = "the same entities as" if same == 1.0 else f"{100 * same:.2f} % the same entities as"
+            yield f"{exactly} {shown(other.folder)}"
+
+
+def implausible(scores: Scores, result: Result) -> Iterator[str]:
+    """Yield what is too good to be true: a perfect score, or more work a second than any machine does."""
+    if scores.micro.f1 == 1.0 and scores.micro.gold >= ENOUGH_ENTITIES:
+        yield f"a perfect score on {scores.micro.gold} entities"
+    parameters, speed = result.model.parameters, result.speed.tokens_per_second
+    if parameters and speed:
+        # A forward pass multiplies and adds once a weight and sub-token. Embeddings are looked up, not multiplied;
+        # a tenth of the parameters is less than what multiplies in any encoder.
+        flops = 2 * (parameters / 10) * speed
+        if flops > FASTEST_FLOPS:
+            yield f"{speed:g} sub-tokens a second with {parameters:,} parameters are over {FASTEST_FLOPS:g} FLOP/s"
+
+
+def repeats_errors(matching: Matching, mislabelled: frozenset[str]) -> Iterator[str]:
+    """Yield how many documents of wrong gold are answered just as wrongly, where that is most of several."""
+    known = equal = 0
+    tags = matching.gold.scheme.tags
+    for document, answer in zip(matching.gold.documents, matching.predicted, strict=True):
+        if document.id in mislabelled and any(tag != "O" for tag in document.ner_tags):
+            known += 1
+            equal += [tags[number] for number in answer] == list(document.ner_tags)
+    if equal >= ENOUGH_DOCUMENTS and 2 * equal > known:
+        yield f"equal to gold on {equal} of {known} documents whose gold is known to be wrong"
