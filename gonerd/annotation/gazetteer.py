@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+from gonerd.conventions import load_conventions
 from gonerd.resources import folder
 
 # What a listed name is, by file. A name in several files is what the first of them says.
@@ -33,8 +34,9 @@ def names(name: str) -> frozenset[str]:
 def phrases() -> Iterator[tuple[str, str]]:
     """Yield every listed name with what it is, also as it looks in a headline in capitals; each once, in order."""
     seen: set[str] = set()
-    for file, label in [*NAMED.items(), ("titles", TITLE), ("courtesy_titles", TITLE)]:
-        for name in sorted(names(file)):
+    listed = [(label, names(file)) for file, label in NAMED.items()]
+    for label, entries in [*listed, (TITLE, load_conventions().titles), (TITLE, names("courtesy_titles"))]:
+        for name in sorted(entries):
             forms = [name, name.upper()] if label != TITLE and len(name) > 3 else [name]
             for form in forms:
                 if form not in seen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +11,6 @@ from gonerd import store
 from gonerd.annotation.suggest import SuggestConfig
 from gonerd.cli.console import progress_bar, say, say_dropped
 from gonerd.errors import GonerdError
-from gonerd.formats import jsonl
 from gonerd.records import Annotation, Document
 
 
@@ -24,7 +22,7 @@ def suggest(
     config: Annotated[SuggestConfig, Parameter(name="*")] = SuggestConfig(),  # noqa: B008 - frozen
     workers: int = 1,
 ) -> None:
-    """Suggest spans for annotators to correct.
+    """Suggest spans for annotators to correct, in whole documents.
 
     Example: gonerd annotate suggest documents --out annotations/rules --with rules
 
@@ -35,18 +33,15 @@ def suggest(
     out
         Folder for the suggestions, one annotation a document.
     workers
-        Processes; the output is the same.
+        Processes that share the documents; the output is the same.
     """
-    from gonerd.annotation.suggest import suggest as suggested
-    from gonerd.annotation.suggest import suggester
+    from gonerd.annotation.suggest import suggest_folder, suggester
+    from gonerd.cli.suggesters import KINDS
     from gonerd.labels import load_scheme
 
-    scheme = load_scheme(config.scheme)
-    suggester(config.with_, scheme)  # an unknown name is an error before any work
-    work = partial(suggested, config=config, scheme=scheme)
-    stage = store.Stage("annotate suggest", config, partial(jsonl.read, kind=Document), work)
+    suggester(config.with_, load_scheme(config.scheme), kinds=KINDS)  # an unknown name is an error before any work
     with progress_bar("suggest") as progress:
-        manifest = store.run_stage(stage, store.shards(documents), out, workers=workers, progress=progress)
+        manifest = suggest_folder(documents, out, config=config, kinds=KINDS, workers=workers, progress=progress)
     say(f"{manifest.written} documents with suggestions in {out}")
 
 
