@@ -8,6 +8,7 @@ from typing import Any
 from cyclopts import App
 
 from gonerd.cli.annotate_gold import adjudicate, agreement
+from gonerd.cli.annotate_pages import view
 from gonerd.cli.annotate_passes import import_, suggest
 
 app = App(name="annotate", help="Annotate documents: suggestions, passes of annotators, agreement, gold.")
@@ -15,6 +16,7 @@ app = App(name="annotate", help="Annotate documents: suggestions, passes of anno
 COMMANDS: dict[str, Callable[..., Any]] = {
     "suggest": suggest,
     "import": import_,
+    "view": view,
     "agreement": agreement,
     "adjudicate": adjudicate,
 }

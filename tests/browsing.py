@@ -1,0 +1,41 @@
+"""What tests of pages share: opening one, and what an accessibility checker and its own policy say of it."""
+
+from __future__ import annotations
+
+import contextlib
+
+DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+
+
+@contextlib.contextmanager
+def opened(browser, address, *, size=None, scheme="light"):
+    """Open an address; fail when the page ends if its script threw, its policy blocked something, or it asked for more.
+
+    Gives the page. Only its own address, and what a test adds to `page.allowed`, may be requested.
+    """
+    context = browser.new_context(viewport=size or DESK, color_scheme=scheme)
+    page = context.new_page()
+    faults = []
+    page.allowed = [address.partition("#")[0], "data:"]
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+    page.on("request", lambda sent: None if sent.url.startswith(tuple(page.allowed)) else faults.append(sent.url))
+    try:
+        page.goto(address)
+        yield page
+        assert not faults, faults
+    finally:
+        context.close()
+
+
+def serious(page):
+    """What axe finds on the page as it stands that is serious or critical: rule and element."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        (rule["id"], node["html"][:160], node.get("failureSummary", "")[:200])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
