@@ -8,21 +8,17 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from hashlib import sha256
-from itertools import groupby
 from typing import Any
 
 from gonerd.corpus.archive import RawPage
 from gonerd.corpus.html import decode
+from gonerd.corpus.prose import clean, of_the_article, paragraphs
 from gonerd.corpus.sources import Source
-from gonerd.records import Document, normalize_text
+from gonerd.corpus.tidy import tidy
+from gonerd.records import Document
 
 NO_SOURCE = "web"  # the source of pages that come without one
 
-_BREAK = "\u2028"  # stands for <br> until paragraphs are put together
-_INVISIBLE = re.compile(
-    "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\u0000-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f]"
-)
-_JOINERS = re.compile(r"[\u200c\u200d](?=[\x20-\x7e\s]|$)")  # of use in emoji and other scripts only
 _WORD = re.compile(r"\w+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _LD_DATE = re.compile(r'"datePublished"\s*:\s*"([^"]{10,40})"')
@@ -49,7 +45,7 @@ class ExtractConfig:
     fallback: bool = False
     """Compare with trafilatura's slower second and third method."""
     headline: bool = True
-    """Put the page's headline first where the main text lacks it."""
+    """Begin the text with the page's headline; without, the text never begins with it."""
     max_bytes: int = 10_000_000
     """Largest page that is looked at."""
 
@@ -94,11 +90,12 @@ def extract_page(page: RawPage, *, source: Source | None, config: ExtractConfig)
     title, headline = _titles(tree)
     published = _published(tree)
     links = [clean(element.text_content()) for element in tree.xpath("//a")]
-    paragraphs = list(_main_text(_selected(html, tree, source), config))
-    link_share = _link_share(links, paragraphs)
-    if headline and config.headline and paragraphs and not _has(paragraphs, headline):
-        paragraphs.insert(0, headline)
-    return PageText(tuple(key for key, _ in groupby(paragraphs)), title, published, link_share)
+    found = list(_main_text(_selected(html, tree, source), config))
+    link_share = _link_share(links, found)
+    lines = of_the_article(found, links=links)
+    if headline and lines:
+        lines = _with_headline(lines, headline) if config.headline else _without_headline(lines, headline)
+    return PageText(tuple(lines), title, published, link_share)
 
 
 def to_document(page: RawPage, text: PageText, *, source: Source | None, language: str | None) -> Document:
@@ -120,11 +117,6 @@ def to_document(page: RawPage, text: PageText, *, source: Source | None, languag
 def document_id(source: str, url: str) -> str:
     """Return the id of a page's document: it depends on the source's name and the URL alone."""
     return f"{source}-{sha256(url.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
-
-
-def clean(text: str) -> str:
-    """Return `text` in NFC, on one line, with single spaces and without invisible characters."""
-    return normalize_text(" ".join(_JOINERS.sub("", _INVISIBLE.sub("", text)).split()))
 
 
 def _selected(html: str, tree: Any, source: Source | None) -> Any:
@@ -162,6 +154,7 @@ def _trust(kept: Any) -> None:
 def _main_text(tree: Any, config: ExtractConfig) -> Iterator[str]:
     from trafilatura import bare_extraction
 
+    tidy(tree)
     found: Any = bare_extraction(
         tree,
         fast=not config.fallback,
@@ -172,45 +165,7 @@ def _main_text(tree: Any, config: ExtractConfig) -> Iterator[str]:
         with_metadata=False,
     )
     if found is not None and found.body is not None:
-        yield from _paragraphs(found.body)
-
-
-def _paragraphs(body: Any) -> Iterator[str]:
-    """Yield the paragraphs of trafilatura's tree (TEI-like: head, p, list/item, table/row/cell, quote, lb)."""
-    parts: list[str] = []
-    for event, element in _events(body):
-        tag = element.tag if isinstance(element.tag, str) else ""
-        if tag == "cell":
-            if event == "end" and element.getnext() is not None:
-                parts.append(" | ")
-        elif tag == "lb":
-            parts.append(_BREAK if event == "start" else "")
-        elif tag not in ("hi", "ref", "del", "graphic", "") and not (tag in ("p", "head") and _in_cell(element)):
-            yield from _flush(parts)
-        text = element.text if event == "start" and tag else element.tail if event == "end" else None
-        parts.append(text or "")
-    yield from _flush(parts)
-
-
-def _events(element: Any) -> Iterator[tuple[str, Any]]:
-    yield "start", element
-    for child in element:
-        yield from _events(child)
-    yield "end", element
-
-
-def _in_cell(element: Any) -> bool:
-    return any(parent.tag == "cell" for parent in element.iterancestors())
-
-
-def _flush(parts: list[str]) -> Iterator[str]:
-    """Yield what has come together: two line breaks in a row end a paragraph, a single one is a space."""
-    text = "".join(parts)
-    parts.clear()
-    for piece in re.split(rf"{_BREAK}\s*{_BREAK}", text):
-        line = clean(piece).strip("| ") if " | " in piece and not piece.strip(" |") else clean(piece)
-        if line:
-            yield line
+        yield from paragraphs(found.body)
 
 
 def _titles(tree: Any) -> tuple[str | None, str | None]:
@@ -233,9 +188,14 @@ def _shared(heading: str, title: str) -> float:
     return sum(word in known for word in words) / len(words)
 
 
-def _has(paragraphs: list[str], headline: str) -> bool:
+def _with_headline(lines: list[str], headline: str) -> list[str]:
     wanted = _WORD.findall(headline.casefold())
-    return any(_WORD.findall(paragraph.casefold())[: len(wanted)] == wanted for paragraph in paragraphs)
+    has = any(_WORD.findall(line.casefold())[: len(wanted)] == wanted for line in lines)
+    return lines if has else [headline, *lines]
+
+
+def _without_headline(lines: list[str], headline: str) -> list[str]:
+    return lines[1:] if lines[0].casefold() == headline.casefold() else lines
 
 
 def _published(tree: Any) -> str | None:

@@ -1,28 +1,24 @@
 import codecs
 import gzip
-import json
 import os
 import random
-import re
 import tomllib
-from collections import Counter
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
 from gonerd import resources, store
 from gonerd.corpus.archive import RawPage
-from gonerd.corpus.extract import ExtractConfig, PageText, clean, extract_page, to_document
+from gonerd.corpus.extract import ExtractConfig, PageText, extract_page, to_document
 from gonerd.corpus.filters import FilterConfig, detect_language, judge
 from gonerd.corpus.html import decode, media_type, not_html
+from gonerd.corpus.prose import clean
 from gonerd.corpus.run import ExtractSettings, documents, extract
 from gonerd.corpus.sources import load_source
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.records import Document, Dropped, Reason
 
-SHARED = Path(__file__).parents[2].parent / "shared"
 PROSE = "<p>The harbour board of Saint Osk met on Tuesday and heard Mrs Ada Lovel, who spoke for the ferrymen.</p>\n"
 
 
@@ -306,21 +302,3 @@ def test_the_sample_comes_out_as_it_should():
             assert (outcome.published, outcome.language) == (entry["published"], "en")
         else:
             assert (entry["slug"], outcome.reason.value) == (entry["slug"], entry["kind"])
-
-
-def word_f1(found, truth):
-    one, two = (Counter(re.findall(r"\w+", text)) for text in (found, truth))
-    both = sum((one & two).values())
-    return 2 * both / (sum(one.values()) + sum(two.values())) if both else 0.0
-
-
-@pytest.mark.skipif(not (SHARED / "pages").is_dir(), reason="the saved pages are not there")
-def test_main_text_of_real_pages():
-    truth = json.loads((SHARED / "pages" / "ground-truth.json").read_text("utf-8"))
-    scores = []
-    for name in sorted(truth)[::3]:
-        body = gzip.decompress((SHARED / "pages" / "html" / f"{name}.html.gz").read_bytes())
-        raw = RawPage(truth[name]["url"], body, None)
-        found = extract_page(raw, source=None, config=ExtractConfig(headline=False))  # the truth has no headlines
-        scores.append(word_f1(found.text, truth[name]["articleBody"]))
-    assert sum(scores) / len(scores) > 0.94
