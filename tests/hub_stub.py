@@ -1,4 +1,4 @@
-"""A loopback Hub: as much of its protocol as publishing and loading a dataset need, with commits kept in memory."""
+"""A loopback Hub: what publishing and loading datasets and loading models need of it, with commits kept in memory."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-LFS_ENDINGS = (".parquet", ".png")
+LFS_ENDINGS = (".parquet", ".png", ".safetensors", ".bin")
 TOKEN = "hf_" + "x" * 34
 
 
@@ -115,7 +115,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.batch(json.loads(body), f"{owner}/{name}")
             case ["datasets", owner, name, "resolve", revision, *path]:
                 self.known(f"{owner}/{name}", lambda found: self.resolve(found, revision, "/".join(path)))
-            case ["api", "datasets", owner, name, *rest]:
+            case [owner, name, "resolve", revision, *path]:
+                self.known(f"{owner}/{name}", lambda found: self.resolve(found, revision, "/".join(path)))
+            case ["api", "datasets" | "models", owner, name, *rest]:
                 self.known(f"{owner}/{name}", lambda found: self.api(found, f"{owner}/{name}", rest, (query, body)))
             case _:
                 self.refuse(404, "no such address")

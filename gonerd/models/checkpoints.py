@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,14 @@ from typing import Any
 from gonerd.errors import GonerdError, unknown_name
 from gonerd.labels import LabelScheme
 from gonerd.models.encode import Reach
+from gonerd.models.repository import CheckpointFiles, find_checkpoint
 from gonerd.store import read_json, sha256_file
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 WEIGHTS = "*.safetensors"
-HUB_NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.)[\w.-]+", re.ASCII)
+SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}  # how files that are here are loaded
 # Their positions are counted from the padding index on, so the first rows of the table are never used.
 POSITIONS_AFTER_PADDING = ("roberta", "longformer", "xlm-roberta", "camembert")
-PROBE_SECONDS = 10  # to wait for the Hub before it counts as out of reach
 SHORTEST_LOCAL = 512  # shorter inputs are hardly faster, and share more
 UNLIMITED = 1_000_000  # a tokenizer without a limit says a number beyond this
 
@@ -62,78 +61,45 @@ def load_checkpoint(
     """
     from transformers import AutoModelForTokenClassification
 
-    where = str(name_or_path)
-    safe = _safe_settings(name_or_path, revision)
-    config = _load_config(where, safe)
+    files = _plain_files(name_or_path, revision)
+    where = files.name
+    config = _load_config(files)
     if not (new_head and not _has_labels(config, scheme)):
         label_map(config, scheme, where=where)
     else:
         set_labels(config, scheme)
     with _explained(where), without_bars():
         model, report = AutoModelForTokenClassification.from_pretrained(
-            where,
+            files.folder,
             config=config,
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=new_head,
             dtype="float32",
-            **safe,
+            **SAFE,
         )
     _check_complete(model, report, where=where, new_head=new_head)
-    return model.eval(), load_tokenizer(where, safe)
+    return model.eval(), load_tokenizer(files)
 
 
-def _safe_settings(name_or_path: str | Path, revision: str | None) -> dict[str, Any]:
-    """Return how to load: never remote code; a folder is never looked for on the Hub."""
-    path = Path(name_or_path)
-    if path.is_dir():
-        _refuse_pickles(path)
-        return {"trust_remote_code": False, "local_files_only": True}
-    if isinstance(name_or_path, Path) or not HUB_NAME.fullmatch(name_or_path):
-        raise GonerdError("no such folder, and no name on the Hub (organisation/name)", where=name_or_path)
-    online = _hub_answers(name_or_path)
-    if not online:
-        _require_in_cache(name_or_path, revision)
-    return {"trust_remote_code": False, "revision": revision, "local_files_only": not online}
+def _plain_files(name_or_path: str | Path, revision: str | None = None) -> CheckpointFiles:
+    """Return a checkpoint's files, whose weights must be safetensors."""
+    files = find_checkpoint(name_or_path, revision=revision)
+    _refuse_pickles(files.folder, where=files.name)
+    return files
 
 
-def _hub_answers(name: str) -> bool:
-    """Tell whether the Hub can be reached, by asking once: transformers would ask six times for half a minute."""
-    import transformers  # noqa: F401 - first, so that where it is missing its extra is named
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        HfApi().model_info(name, timeout=PROBE_SECONDS)
-    except HfHubHTTPError:
-        return True  # it answers; what is wrong with the name or its revision is said when it is loaded
-    except Exception:  # whatever stands between here and the Hub, of whichever HTTP library
-        return False
-    return True
-
-
-def _require_in_cache(name: str, revision: str | None) -> None:
-    from huggingface_hub import try_to_load_from_cache
-
-    if not isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
-        raise GonerdError(
-            "no such folder, and the Hub cannot be reached to look for it there",
-            where=name,
-            remedy="Name a folder, or try again with a network",
-        )
-
-
-def _refuse_pickles(folder: Path) -> None:
+def _refuse_pickles(folder: Path, *, where: str) -> None:
     if any(folder.glob(WEIGHTS)):
         return
     pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
     if pickles:
         raise GonerdError(
             f"the weights are a pickle ({pickles[0]}), which could run code when opened; it is not opened",
-            where=folder,
+            where=where,
             remedy="Have them saved as safetensors: model.save_pretrained(folder)",
         )
-    raise GonerdError("no model weights (*.safetensors) in this folder", where=folder)
+    raise GonerdError("no model weights (*.safetensors) in this folder", where=where)
 
 
 def save_checkpoint(model: Any, tokenizer: Any, folder: Path) -> None:
@@ -180,14 +146,14 @@ class _explained:  # noqa: N801 - a context manager reads as a verb
             raise GonerdError(f"not a usable checkpoint: {line}", where=self.where) from error
 
 
-def _load_config(where: str, safe: dict[str, Any]) -> Any:
+def _load_config(files: CheckpointFiles) -> Any:
     from transformers import AutoConfig
 
-    with _explained(where):
-        return AutoConfig.from_pretrained(where, **safe)
+    with _explained(files.name):
+        return AutoConfig.from_pretrained(files.folder, **SAFE)
 
 
-def load_tokenizer(where: str, safe: dict[str, Any]) -> Any:
+def load_tokenizer(files: CheckpointFiles) -> Any:
     """Return the tokenizer, which must be a fast one and treats each word as one that follows a space.
 
     RoBERTa-style tokenizers give a word at the very beginning other sub-tokens than inside a text unless they are told
@@ -196,10 +162,10 @@ def load_tokenizer(where: str, safe: dict[str, Any]) -> Any:
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import AutoTokenizer
 
-    with _explained(where):
-        tokenizer = AutoTokenizer.from_pretrained(where, add_prefix_space=True, **safe)
+    with _explained(files.name):
+        tokenizer = AutoTokenizer.from_pretrained(files.folder, add_prefix_space=True, **SAFE)
     if not tokenizer.is_fast:
-        raise GonerdError("its tokenizer can not tell which word a sub-token belongs to", where=where)
+        raise GonerdError("its tokenizer can not tell which word a sub-token belongs to", where=files.name)
     if isinstance(step := tokenizer.backend_tokenizer.pre_tokenizer, ByteLevel):
         step.add_prefix_space = True
     return tokenizer
@@ -249,11 +215,11 @@ def checkpoint_revision(name_or_path: str | Path) -> str:
     Raises:
         GonerdError: there is no such checkpoint.
     """
-    path = Path(name_or_path)
-    if not path.is_dir():
-        config = _load_config(str(name_or_path), _safe_settings(name_or_path, None))
-        return str(config._commit_hash)
-    _refuse_pickles(path)
+    found = find_checkpoint(name_or_path)
+    if found.commit is not None:
+        return found.commit
+    _refuse_pickles(found.folder, where=found.name)
+    path = found.folder
     files = sorted({*path.glob(WEIGHTS), *path.glob("config.json"), *path.glob("tokenizer*"), *path.glob("vocab*")})
     lines = [f"{file.name} {sha256_file(file)}" for file in files]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
