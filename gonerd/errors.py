@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 # The package behind an import, and the extra that brings it.
 EXTRAS = {
@@ -26,6 +27,7 @@ EXTRAS = {
     "tokenizers": "models",
     "torch": "models",
     "transformers": "models",
+    "yaml": "leaderboard",
 }
 
 
@@ -63,3 +65,20 @@ def missing_extra(error: ModuleNotFoundError) -> GonerdError | None:
         f"this command needs the module {error.name!r}",
         remedy=f"""Install it with: python -m pip install "gonerd[{extra}]" """.strip(),
     )
+
+
+@contextlib.contextmanager
+def hub_errors(repository: str, doing: str) -> Iterator[None]:
+    """Turn whatever goes wrong between here and the Hub into one line."""
+    try:
+        yield
+    except GonerdError:
+        raise
+    except Exception as error:  # many kinds of error, one and the same to the user
+        cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
+        reason = " ".join(str(cause).split()) or type(cause).__name__
+        raise GonerdError(
+            f"{doing} failed ({reason})",
+            where=repository,
+            remedy="Check the name, the network and `hf auth login`; nothing half is there: run the same command again",
+        ) from error

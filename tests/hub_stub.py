@@ -18,7 +18,7 @@ class Repository:
     """One repository: `commits` is a list of (name, files), oldest first."""
 
     def __init__(self, *, private):
-        self.private, self.tags, self.commits = private, {}, []
+        self.private, self.tags, self.commits, self.pulls = private, {}, [], []
         self.commit({".gitattributes": b"*.parquet filter=lfs\n"})
 
     def commit(self, files):
@@ -26,13 +26,20 @@ class Repository:
         self.commits.append((name, files))
         return name
 
+    def propose(self, files):
+        """Keep a pull request: its files are those of a revision, and main stays as it is."""
+        name = hashlib.sha1(f"pull {len(self.pulls)}{sorted(files)}".encode()).hexdigest()
+        self.pulls.append((name, files))
+        return name
+
     @property
     def head(self):
         return self.commits[-1][0]
 
     def files(self, revision="main"):
-        name = {"main": self.head, **self.tags}.get(revision, revision)
-        return name, dict(self.commits).get(name)
+        pulls = {f"refs/pr/{number}": name for number, (name, _) in enumerate(self.pulls, start=1)}
+        name = {"main": self.head, **self.tags, **pulls}.get(revision, revision)
+        return name, dict([*self.commits, *self.pulls]).get(name)
 
 
 class Hub:
@@ -172,7 +179,7 @@ class Handler(BaseHTTPRequestHandler):
                 entries = [{"path": p, "uploadMode": mode, "shouldIgnore": False} for p, mode in modes.items()]
                 self.answer({"files": entries})
             case ["commit", _]:
-                self.commit(found, name, [json.loads(line) for line in body.splitlines()])
+                self.commit(found, name, [json.loads(line) for line in body.splitlines()], pull="create_pr" in query)
             case ["tag", _]:
                 wanted = json.loads(body)["tag"]
                 if wanted in found.tags:
@@ -212,7 +219,7 @@ class Handler(BaseHTTPRequestHandler):
         found += [{"type": "directory", "path": path, "oid": blob(path.encode()), "size": 0} for path in folders]
         self.answer(found)
 
-    def commit(self, found, name, lines):
+    def commit(self, found, name, lines, *, pull):
         header, files = lines[0]["value"], dict(found.files()[1])
         if header.get("parentCommit", found.head) != found.head:
             self.refuse(412, "A commit has happened since. Please refresh and try again.")
@@ -225,8 +232,11 @@ class Handler(BaseHTTPRequestHandler):
                 files[value["path"]] = self.hub.blobs[value["oid"]]
             else:
                 del files[value["path"]]
-        commit = found.commit(files)
-        self.answer({"success": True, "commitOid": commit, "commitUrl": f"{self.base}/datasets/{name}/commit/{commit}"})
+        commit = found.propose(files) if pull else found.commit(files)
+        made = {"success": True, "commitOid": commit, "commitUrl": f"{self.base}/datasets/{name}/commit/{commit}"}
+        if pull:
+            made["pullRequestUrl"] = f"{self.base}/datasets/{name}/discussions/{len(found.pulls)}"
+        self.answer(made)
 
     def resolve(self, found, revision, path):
         commit, files = found.files(revision)

@@ -1,19 +1,17 @@
-"""`gonerd submit`, `gonerd verify`, `gonerd leaderboard`: from a result to a row on a board."""
+"""`gonerd verify`, `gonerd leaderboard`: from submissions to a board."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
-from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from gonerd.cli.console import say, table
-from gonerd.errors import GonerdError
 from gonerd.leaderboard.folders import require_submission, submission_folders
 from gonerd.leaderboard.policy import VerifyPolicy
-from gonerd.leaderboard.submission import Submission, flag_fault, write_submission
+from gonerd.leaderboard.repository import RepositoryConfig
 
 if TYPE_CHECKING:
     from gonerd.formats.gold import Gold
@@ -22,54 +20,7 @@ if TYPE_CHECKING:
 PRINTED = ("rank", "model", "f1", "kept", "speed", "memory")  # what fits a terminal; the page has all
 
 
-class Stated(Submission):
-    """What the flags of `gonerd submit` say about the model."""
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _one_line(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(value)
-        except ValidationError as error:
-            raise flag_fault(error) from error
-
-
 app = App(name="leaderboard", help="Build the board of the verified submissions.")
-
-
-def submit(
-    result: Path,
-    /,
-    *,
-    submission: Annotated[Stated, Parameter(name="*")],
-    out: Path,
-    predictions: Path | None = None,
-) -> None:
-    """Make a submission folder of a result, its predictions and what is to be said about the model.
-
-    What you leave out is taken from the result where it is known there (parameters, layers, attention, reach, teacher,
-    hardware), and is otherwise shown as not stated. Have it checked with `gonerd verify` before you send it.
-
-    Example: gonerd submit results/my-model/…/gonerd-test-….json --name "My model" --contact me@example.org --out mine
-
-    Args:
-        result: the result file that `gonerd evaluate` wrote.
-        submission: what is to be said about the model.
-        out: the folder to make.
-        predictions: the predictions file; by default the one beside the result.
-    """
-    source = predictions or _beside(result)
-    folder = write_submission(result, source, out, submission=submission)
-    say(f"{folder}: ready to send. Check it first: gonerd verify {folder} --data DATA")
-
-
-def _beside(result: Path) -> Path:
-    """Return the predictions file that belongs to a result."""
-    names = (f"{result.stem}.predictions.jsonl.gz", "predictions.jsonl.gz")
-    found = [path for path in map(result.with_name, names) if path.is_file()]
-    if not found:
-        raise GonerdError("no predictions beside the result", where=result, remedy="Name them with --predictions")
-    return found[0]
 
 
 def verify(
@@ -103,7 +54,7 @@ def verify(
     gold = read_gold_split(data, split, scheme=scheme)
     done = verify_all(submissions, gold, policy=policy)
     for verification in done:
-        _print_verification(verification)
+        print_verification(verification)
     if report is not None:
         write_report(done, report)
     return 0 if all(verification.verified for verification in done) else 1
@@ -144,7 +95,7 @@ def build(
     done = verify_all(folders, gold, policy=VerifyPolicy(reviewed=reviewed))
     for verification in done:
         if not verification.verified:
-            _print_verification(verification)
+            print_verification(verification)
     verified = [verification for verification in done if verification.verified]
     if not verified:
         say(f"{out}: no board written, for all {len(done)} are rejected")
@@ -153,6 +104,29 @@ def build(
     print_board(verified)
     say(f"{page}: {len(verified)} verified, {len(done) - len(verified)} rejected")
     return 0
+
+
+@app.command
+def init(
+    out: Path,
+    /,
+    *,
+    config: Annotated[RepositoryConfig, Parameter(name="*")],
+) -> None:
+    """Write a results repository to start from: the workflow that verifies proposals and builds the board.
+
+    Push it to a Git host that runs GitHub's workflows, and switch its pages on.
+
+    Example: gonerd leaderboard init results --data my-organisation/my-news
+
+    Args:
+        out: the folder to make.
+        config: what it is about.
+    """
+    from gonerd.leaderboard.repository import write_repository
+
+    for path in write_repository(out, config):
+        say(str(path))
 
 
 def read_gold_split(data: str, split: str, *, scheme: str = "gonerd") -> Gold:
@@ -196,7 +170,8 @@ def _own_name(folder: Path) -> str | None:
     return None
 
 
-def _print_verification(verification: Verification) -> None:
+def print_verification(verification: Verification) -> None:
+    """Print whether a submission is verified, and why not."""
     say(f"{verification.folder}: {'verified' if verification.verified else 'rejected'}")
     for check in verification.failures:
         if check.made:

@@ -23,7 +23,8 @@ COMMANDS = {
     "model": ("model:app", "Look at, fine-tune and distil token-classification models."),
     "evaluate": ("evaluate:evaluate", "Evaluate models on whole documents."),
     "score": ("score:score", "Score a file of predictions against gold."),
-    "submit": ("leaderboard:submit", "Make a submission of a result."),
+    "template": ("submit:template", "Write what any system needs to take part: documents, format, an example."),
+    "submit": ("submit:submit", "Make a submission of a result, check it and send it."),
     "verify": ("leaderboard:verify", "Verify submissions: compute every score again from the predictions."),
     "leaderboard": ("leaderboard:app", "Build the board of the verified submissions."),
 }

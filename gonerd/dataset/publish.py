@@ -17,8 +17,8 @@ from typing import Any
 from gonerd.dataset.facts import hidden_splits, read_build_config
 from gonerd.dataset.hidden import hide_labels
 from gonerd.dataset.publishable import OPTIONAL, REQUIRED, check_publishable, published_files
-from gonerd.dataset.remote import Remote, hub_errors, read_remote, remote_manifest
-from gonerd.errors import GonerdError
+from gonerd.dataset.remote import Remote, read_remote, remote_manifest
+from gonerd.errors import GonerdError, hub_errors
 from gonerd.records import Manifest, Progress, silent
 from gonerd.store import MANIFEST, read_manifest, sha256_file
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gonerd.errors import GonerdError
+from gonerd.errors import hub_errors
 from gonerd.formats import jsonl
 from gonerd.records import Manifest
 from gonerd.store import MANIFEST, sha256_file
@@ -50,23 +48,6 @@ def _blob(content: Path | bytes) -> str:
         while part := stream.read(1 << 20):
             digest.update(part)
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def hub_errors(repository: str, doing: str) -> Iterator[None]:
-    """Turn whatever goes wrong between here and the Hub into one line."""
-    try:
-        yield
-    except GonerdError:
-        raise
-    except Exception as error:  # many kinds of error, one and the same to the user
-        cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
-        reason = " ".join(str(cause).split()) or type(cause).__name__
-        raise GonerdError(
-            f"{doing} failed ({reason})",
-            where=repository,
-            remedy="Check the name, the network and `hf auth login`; nothing half is there: run the same command again",
-        ) from error
 
 
 def read_remote(repository: str, revision: str = "main") -> Remote | None:

@@ -15,17 +15,18 @@ GIT_SECONDS = 60
 
 
 def rate_faults(
-    submission: Submission, *, accepted: Path, per_month: int, now: datetime | None = None
+    submission: Submission, *, folder: Path, accepted: Path, per_month: int, now: datetime | None = None
 ) -> Iterator[str]:
     """Yield whether the name or the contact has used up its submissions of this calendar month (UTC).
 
-    A submission counts in the month in which it first came into the history of `accepted`, also if it is gone since.
+    A submission counts in the month in which it came into the history of `accepted`, also if it is gone since; the one
+    in `folder`, which a proposal's history holds already, does not count against itself.
 
     Raises:
         GonerdError: the folder is in no Git repository, or git is not there.
     """
     month = (now or datetime.now(UTC)).astimezone(UTC)
-    earlier = list(_added_in(accepted, month))
+    earlier = [other for _, other in _without(folder, accepted, _added_in(accepted, month))]
     for kind in ("name", "contact"):
         mine = getattr(submission, kind).casefold()
         used = sum(getattr(other, kind).casefold() == mine for other in earlier)
@@ -33,8 +34,21 @@ def rate_faults(
             yield f"{used} submissions of this {kind} in {month:%Y-%m}, of {per_month} a month"
 
 
-def _added_in(folder: Path, month: datetime) -> Iterator[Submission]:
-    """Yield the submissions that came into the history in a month; what cannot be read counts for nobody."""
+Added = tuple[str, Submission]  # the path in the folder of submissions, and what it said
+
+
+def _without(folder: Path, accepted: Path, added: Iterator[Added]) -> Iterator[Added]:
+    """Yield what was added but for the newest that came in as `folder` itself."""
+    own = f"{folder.name}/{SUBMISSION}" if folder.resolve().parent == accepted.resolve() else None
+    for path, submission in added:
+        if path == own:
+            own = None
+        else:
+            yield path, submission
+
+
+def _added_in(folder: Path, month: datetime) -> Iterator[Added]:
+    """Yield the submissions that came into the history in a month, newest first; one that is unreadable counts not."""
     first = month.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     # The first parent's line alone: the dates of merged commits are the submitter's to choose.
     ours = ("--first-parent", "--diff-merges=first-parent", "--diff-filter=A", "--no-renames")
@@ -46,7 +60,7 @@ def _added_in(folder: Path, month: datetime) -> Iterator[Submission]:
             commit, _, seconds = text.partition(" ")
             when = int(seconds or 0)
         elif when >= first.timestamp() and (found := _submission_at(folder, commit, text)) is not None:
-            yield found
+            yield text, found
 
 
 def _submission_at(folder: Path, commit: str, path: str) -> Submission | None:

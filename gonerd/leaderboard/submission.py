@@ -26,6 +26,7 @@ FILES = (PREDICTIONS, RESULT, SUBMISSION)
 RESULT_BYTES = 1024 * 1024
 SUBMISSION_BYTES = 32 * 1024
 
+HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*")
 HTTPS = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[!#-;=?-\[\]_a-z~]*)?")
 MARKS_IN_A_ROW = 4  # combining marks on one character; stacks of them spill over neighbouring lines
 # Control and format characters (bidirectional overrides, zero-width), surrogates, private, unassigned, separators.
@@ -84,19 +85,20 @@ def https_or_none(text: str | None) -> str | None:
 
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(clean_name)]
 Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(clean_text)]
-HubId = Annotated[
-    str, Field(max_length=96, pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$"), AfterValidator(clean_name)
-]
+HubId = Annotated[str, Field(max_length=96, pattern=f"^{HUB_NAME.pattern}$"), AfterValidator(clean_name)]
 
 
-class Submission(BaseModel):
-    """What `submission.toml` says about a submission; whatever is left out is shown as not stated."""
+Contact = Annotated[str, Field(min_length=3, max_length=120), AfterValidator(clean_text)]
+
+
+class Statement(BaseModel):
+    """What is said of a model, as far as it is said yet."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    name: Name
+    name: Name | None = None
     """Name of the model, as the board shows it."""
-    contact: Annotated[str, Field(min_length=3, max_length=120), AfterValidator(clean_text)]
+    contact: Contact | None = None
     """Whom to ask: an e-mail address or a web page. It is not shown on the board."""
     organisation: Name | None = None
     """Who made the model."""
@@ -130,6 +132,15 @@ class Submission(BaseModel):
     """https:// address of a paper, a report or the code."""
 
 
+class Submission(Statement):
+    """What `submission.toml` says about a submission; whatever is left out is shown as not stated."""
+
+    name: Name
+    """Name of the model, as the board shows it."""
+    contact: Contact
+    """Whom to ask: an e-mail address or a web page. It is not shown on the board."""
+
+
 def first_fault(error: ValidationError) -> str:
     """Return the first fault of a schema as one line."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -151,8 +162,8 @@ def flag_fault(error: ValidationError) -> GonerdError:
     )
 
 
-def filled(submission: Submission, result: Result) -> Submission:
-    """Return the submission with what it leaves open taken from the result."""
+def filled(statement: Statement, result: Result) -> Statement:
+    """Return the statement with what it leaves open taken from the result, where that knows it."""
     model = result.model
     known = {
         "parameters": model.parameters,
@@ -163,8 +174,8 @@ def filled(submission: Submission, result: Result) -> Submission:
         "hardware": result.speed.hardware if result.speed.words_per_second else None,  # 0: not measured
         "revision": model.revision,
     }
-    stated = submission.model_dump(exclude_none=True)
-    return parse_submission({**{name: value for name, value in known.items() if value is not None}, **stated})
+    stated = statement.model_dump(exclude_none=True)
+    return Statement.model_validate({**{name: value for name, value in known.items() if value is not None}, **stated})
 
 
 def parse_submission(value: dict[str, object]) -> Submission:
@@ -257,7 +268,7 @@ def write_submission(result_path: Path, predictions_path: Path, out: Path, *, su
         shutil.rmtree(work)
         raise GonerdError(f"{documents} documents, but the result has {result.data.documents}", where=predictions_path)
     write_atomic(work / RESULT, result_path.read_bytes())
-    write_atomic(work / SUBMISSION, to_toml(filled(submission, result)))
+    write_atomic(work / SUBMISSION, to_toml(parse_submission(filled(submission, result).model_dump(exclude_none=True))))
     shutil.rmtree(out, ignore_errors=True)
     work.rename(out)
     return out

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from gonerd.errors import GonerdError
 from gonerd.evaluation.result import Result
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import (
@@ -84,20 +85,43 @@ def verify(
         checks.none("unseen", repeats_errors(matching, host.mislabelled))
         checks.none("original", repetitions(answers, others))
     if submission is not None:
-        checks.none("rate", _rate_faults(submission, host.policy))
+        checks.none("rate", _rate_faults(submission, folder, host.policy))
     done = _waived(checks.all(), host, files[PREDICTIONS])
     return Verification(shorten(folder.name), gold, done, files, submission, result, strict, answers)
 
 
-def _check_claims(checks: Checks, submission: Submission | None, result: Result | None, gold: Gold) -> None:
+def _check_claims(checks: Checks, submission: Submission | None, result: Result | None, gold: Gold | None) -> None:
     """Add the checks of what submission and result say, before anything is scored."""
     if result is None:
         return
     checks.none("texts", text_faults(result))
     checks.none("speed", speed_faults(result))
-    checks.none("data", data_faults(result, gold))
+    if gold is not None:
+        checks.none("data", data_faults(result, gold))
     if submission is not None:
         checks.none("agreement", disagreements(submission, result))
+
+
+def check_form(folder: Path, *, limits: Limits = DEFAULT_LIMITS) -> tuple[Check, ...]:
+    """Return the checks that need no gold: what a submitter can hold a submission against before it is sent."""
+    checks = Checks()
+    checks.none("files", _file_faults(folder, limits))
+    if checks.passed("files"):
+        submission = checks.read("submission", lambda: read_submission(folder / SUBMISSION))
+        result = checks.read("result", lambda: read_claim(folder / RESULT))
+        _check_claims(checks, submission, result, None)
+        checks.read("predictions", lambda: _read_through(folder / PREDICTIONS, limits, result))
+    return tuple(checks.done)
+
+
+def _read_through(path: Path, limits: Limits, result: Result | None) -> None:
+    """Read predictions to their end; their documents must differ and be as many as the result's."""
+    ids = [prediction.id for prediction in read_predictions(path, limits=limits)]
+    twice = next((name for name, number in Counter(ids).items() if number > 1), None)
+    if twice is not None:
+        raise GonerdError(f"document {shown(twice)} is there twice", where=path.name)
+    if result is not None and len(ids) != result.data.documents:
+        raise GonerdError(f"{len(ids)} documents, but the result has {result.data.documents}", where=path.name)
 
 
 def verify_all(folders: Iterable[Path], gold: Gold, *, policy: VerifyPolicy) -> list[Verification]:
@@ -126,9 +150,9 @@ def _accepted(policy: VerifyPolicy, chosen: list[Path]) -> list[Path]:
     return [folder for folder in submission_folders(policy.accepted) if folder.resolve() not in now]
 
 
-def _rate_faults(submission: Submission, policy: VerifyPolicy) -> Iterator[str]:
+def _rate_faults(submission: Submission, folder: Path, policy: VerifyPolicy) -> Iterator[str]:
     if policy.per_month is not None and policy.accepted is not None:
-        yield from rate_faults(submission, accepted=policy.accepted, per_month=policy.per_month)
+        yield from rate_faults(submission, folder=folder, accepted=policy.accepted, per_month=policy.per_month)
 
 
 def _waived(checks: tuple[Check, ...], host: Host, predictions: str) -> tuple[Check, ...]:

@@ -22,7 +22,8 @@ def test_from_a_result_to_a_row_on_the_board(make, gold_file: Path, tmp_path: Pa
     named = ("--name", "By command", "--contact", "me@example.org", "--open-weights", "--out", folder)
     code, out, _ = run(capsys, "submit", work / "result.json", "--predictions", work / "predictions.jsonl", *named)
     assert code == 0
-    assert "gonerd verify" in out
+    assert "the scores were not recomputed" in out
+    assert "Not sent" in out
     report = tmp_path / "verification.json"
     both = (folder, tmp_path / "submissions" / "mine")
     code, out, _ = run(capsys, "verify", *both, "--data", gold_file, "--report", report)

@@ -198,7 +198,7 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 def faults(folder: Path, *, per_month: int, name: str = "Model", contact: str = "me@example.org") -> list[str]:
     stated = parse_submission({"name": name, "contact": contact})
-    return list(rate_faults(stated, accepted=folder, per_month=per_month, now=NOW))
+    return list(rate_faults(stated, folder=folder / "new", accepted=folder, per_month=per_month, now=NOW))
 
 
 def test_a_month_holds_so_many_submissions_of_one_name_or_contact(results: Path) -> None:
@@ -210,6 +210,16 @@ def test_a_month_holds_so_many_submissions_of_one_name_or_contact(results: Path)
     assert faults(results, per_month=3) == []
     assert faults(results, per_month=1, name="New", contact="new@example.org") == []
     assert faults(results, per_month=1, name="MODEL", contact="new@example.org")
+
+
+def test_a_proposal_does_not_count_against_itself(results: Path) -> None:
+    add(results, "other", model="Else", contact="else@example.org", date="2026-11-01T00:00:00Z")
+    add(results, "new", date="2026-11-02T00:00:00Z")
+    assert faults(results, per_month=1) == []
+    git(results, "rm", "-r", "new")
+    git(results, "commit", "-m", "gone")
+    add(results, "new", date="2026-11-03T00:00:00Z")
+    assert faults(results, per_month=1)
 
 
 def test_what_was_removed_still_counts(results: Path) -> None:

@@ -1,0 +1,147 @@
+"""`gonerd template` and `gonerd submit`: what a system needs to take part, and from its result to a submission sent."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from cyclopts import Parameter
+from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
+
+from gonerd.cli.console import say
+from gonerd.errors import GonerdError
+from gonerd.leaderboard.questions import NEEDED, ask
+from gonerd.leaderboard.send import GIT, HUB, check_target, git_steps, open_pull_request
+from gonerd.leaderboard.submission import Statement, Submission, filled, flag_fault, parse_submission, write_submission
+
+
+class Stated(Statement):
+    """What the flags of `gonerd submit` say about the model."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_line(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise flag_fault(error) from error
+
+
+def template(data: str, /, *, out: Path, split: str = "test") -> None:
+    """Write all that a system needs to take part: documents, a template of predictions, its format, an example.
+
+    Any system can: it reads documents.jsonl and writes one line a document to predictions.jsonl; predict.py shows how,
+    in plain Python. Then: gonerd evaluate predictions.jsonl --data DATA
+
+    Example: gonerd template gonerd --split test --out kit
+
+    Args:
+        data: a dataset's folder or name.
+        out: the folder to make.
+        split: which split of the data.
+    """
+    from gonerd.dataset.examples import read_examples
+    from gonerd.leaderboard.kit import KIT, write_kit
+
+    number = write_kit(read_examples(data, split), out)
+    say(f"{out}: {number} documents to predict; {', '.join(KIT)}")
+
+
+def submit(
+    result: Path,
+    /,
+    *,
+    statement: Annotated[Stated, Parameter(name="*")] = Stated(),  # noqa: B008 - frozen
+    out: Path,
+    predictions: Path | None = None,
+    data: str | None = None,
+    to: str | None = None,
+) -> int:
+    """Make a submission of a result: its predictions, the result, and what is to be said about the model.
+
+    What you leave out is taken from the result where it is known there (parameters, layers, attention, reach, teacher,
+    hardware); at a terminal you are asked for the rest, and Enter leaves it not stated. Everything that the verifier
+    will check is checked first, the scores too with --data. Beside the result lies what puts the score on the model's
+    own page on the Hub. Exit code 1 when a check fails: nothing is sent then.
+
+    Example: gonerd submit results/my-model/…/gonerd-test-….json --name "My model" --contact me@example.org --out mine
+
+    Args:
+        result: the result file that `gonerd evaluate` wrote.
+        statement: what is to be said about the model.
+        out: the folder to make.
+        predictions: the predictions file; by default the one beside the result.
+        data: the gold that the verifier has, to recompute the scores with: a dataset's name or folder, or a file.
+        to: where to send it: hub:ORG/REPO opens a pull request on a dataset repository of the Hub, git:ADDRESS shows
+            how to open one on any Git host.
+    """
+    if to is not None:
+        check_target(to)
+    source = predictions or _beside(result)
+    submission = _complete(statement, result)
+    folder = write_submission(result, source, out, submission=submission)
+    if not _passes(folder, data):
+        return 1
+    for path in _write_page(result, submission):
+        say(f"{path}: for the model's own page")
+    _send(folder, to)
+    return 0
+
+
+def _beside(result: Path) -> Path:
+    """Return the predictions file that belongs to a result."""
+    names = (f"{result.stem}.predictions.jsonl.gz", "predictions.jsonl.gz")
+    found = [path for path in map(result.with_name, names) if path.is_file()]
+    if not found:
+        raise GonerdError("no predictions beside the result", where=result, remedy="Name them with --predictions")
+    return found[0]
+
+
+def _complete(stated: Statement, result: Path) -> Submission:
+    """Return the submission with the questions that are open answered at the terminal, where there is one."""
+    from gonerd.leaderboard.submission import read_claim
+
+    statement = filled(Statement.model_validate(stated.model_dump()), read_claim(result))
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        statement = ask(statement, answer=input, tell=say)
+    for name in NEEDED:
+        if getattr(statement, name) is None:
+            raise GonerdError("is needed", where=f"--{name}", remedy=Statement.model_fields[name].description)
+    return parse_submission(statement.model_dump(exclude_none=True))
+
+
+def _passes(folder: Path, data: str | None) -> bool:
+    """Tell whether a submission passes the checks that can be made here; say what is wrong with it."""
+    from gonerd.cli.leaderboard import print_verification, read_gold_split
+    from gonerd.leaderboard.policy import VerifyPolicy
+    from gonerd.leaderboard.submission import RESULT, read_claim
+    from gonerd.leaderboard.verify import check_form, verify_all
+
+    if data is not None:
+        split = read_claim(folder / RESULT).data.split
+        (done,) = verify_all([folder], read_gold_split(data, split), policy=VerifyPolicy())
+        print_verification(done)
+        return done.verified
+    failures = [check for check in check_form(folder) if not check.passed]
+    for check in failures:
+        say(f"{check.name}: {check.detail}")
+    if not failures:
+        say(f"{folder}: complete and well-formed; the scores were not recomputed (--data does)")
+    return not failures
+
+
+def _write_page(result: Path, submission: Submission) -> list[Path]:
+    from gonerd.leaderboard.model_page import write_model_page
+    from gonerd.leaderboard.submission import read_claim
+
+    return write_model_page(read_claim(result), result.with_suffix(".model-page"), submission=submission)
+
+
+def _send(folder: Path, to: str | None) -> None:
+    if to is None:
+        say("Not sent: --to hub:ORG/REPO opens a pull request, --to git:ADDRESS shows how to open one")
+    elif to.startswith(HUB):
+        say(f"Sent: {open_pull_request(folder, to.removeprefix(HUB))}")
+    else:
+        say("\n".join(["To open a pull request:", *git_steps(folder, to.removeprefix(GIT))]))
