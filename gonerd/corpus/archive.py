@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gonerd import __version__
-from gonerd.corpus.html import not_html
+from gonerd.corpus.html import JSON_TYPE, not_html
 from gonerd.errors import GonerdError
 from gonerd.records import Dropped, Page, Reason
 
@@ -24,7 +24,7 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """One HTML body as it came, unpacked, and what its header said of it."""
+    """One HTML or JSON body as it came, unpacked, and what its header said of it."""
 
     url: str
     body: bytes
@@ -87,7 +87,7 @@ def _request_head(exchange: Exchange) -> Any:
 
 
 def read_archive(path: Path, *, max_bytes: int) -> Iterator[RawPage | Dropped]:
-    """Yield the HTML responses of a WARC file, of gonerd's or any other tool's making, plain or gzip.
+    """Yield the HTML and JSON responses of a WARC file, of gonerd's or any other tool's making, plain or gzip.
 
     Every other record that could hold a page is yielded as dropped. Where the file ends inside a record, that record
     is dropped as truncated, and so is the file, by its name: what would have followed cannot be named.
@@ -192,7 +192,7 @@ def _page(record: Any, *, max_bytes: int) -> RawPage | Dropped:
     if len(body) > max_bytes:
         return Dropped(url, Reason.TOO_LARGE, f"over {max_bytes} bytes")
     content_type = record.http_headers.get_header("Content-Type")
-    if other := not_html(content_type, body):
+    if (other := not_html(content_type, body)) and not JSON_TYPE.fullmatch(other):
         return Dropped(url, Reason.MEDIA_TYPE, other)
     return RawPage(url, body, content_type)
 

@@ -92,6 +92,9 @@ def walk(source: Source, follow: Callable[[str], Listing | Dropped]) -> Iterator
         source: what to discover.
         follow: fetches one listing and has it read by the source's reader.
     """
+    if source.discovery.kind == "urls":
+        yield from dict.fromkeys(source.discovery.start)
+        return
     waiting = deque(dict.fromkeys(source.discovery.start))
     met, given = set(waiting), set[str]()
     for _ in range(MAX_LISTINGS):

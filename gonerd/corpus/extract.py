@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from gonerd.corpus.archive import RawPage
-from gonerd.corpus.html import decode
+from gonerd.corpus.interface import page_html
 from gonerd.corpus.prose import clean, of_the_article, paragraphs
 from gonerd.corpus.sources import Source
 from gonerd.corpus.tidy import tidy
@@ -83,7 +83,7 @@ def extract_page(page: RawPage, *, source: Source | None, config: ExtractConfig)
     """
     from trafilatura import load_html
 
-    html = decode(page.body, page.content_type).replace("\0", "")
+    html = page_html(page.body, page.content_type, source).replace("\0", "")
     tree = load_html(html)
     if tree is None:
         return PageText((), None, None, 0.0)

@@ -7,6 +7,7 @@ import re
 from email.message import Message
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
+JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json|text/json")
 _META = re.compile(rb"""<meta[^>]{0,300}?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _META_WINDOW = 4096  # bytes; pages in the wild put the declaration beyond the standard's 1,024
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))

@@ -14,8 +14,9 @@ from gonerd.corpus.dedup import dedup
 from gonerd.corpus.extract import ExtractConfig, extract_page, extractor, to_document
 from gonerd.corpus.fetch import CrawlConfig
 from gonerd.corpus.filters import FilterConfig, detect_language, judge
+from gonerd.corpus.html import JSON_TYPE, media_type
 from gonerd.corpus.inputs import gather, reader
-from gonerd.corpus.sources import Source
+from gonerd.corpus.sources import PAGE, Source
 from gonerd.records import Document, Dropped, Manifest, Progress, Reason, silent
 from gonerd.similarity import SimilarityConfig
 from gonerd.store import Stage, run_stage
@@ -89,6 +90,10 @@ def documents(pages: Iterable[RawPage | Dropped], *, settings: ExtractSettings) 
 
 
 def _document(page: RawPage, settings: ExtractSettings) -> Document | Dropped:
+    wants_json = settings.source is not None and settings.source.body != PAGE
+    if bool(JSON_TYPE.fullmatch(media_type(page.content_type)[0])) != wants_json:
+        wanted = "the source's text is in JSON answers" if wants_json else "no HTML"
+        return Dropped(page.url, Reason.MEDIA_TYPE, f"{page.content_type}: {wanted}")
     text = extract_page(page, source=settings.source, config=settings.extract)
     language = detect_language(text.text) if text.paragraphs else None
     if refusal := judge(text, settings.filters, language=language):

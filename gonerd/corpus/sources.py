@@ -13,14 +13,17 @@ from gonerd.errors import GonerdError, unknown_name
 from gonerd.formats import jsonl
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-DISCOVERY_KINDS = ("sitemap",)
+DISCOVERY_KINDS = ("sitemap", "urls")
+
+
+PAGE, JSON = "page", "json:"
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
     """How the URLs of articles are found: the kind of interface and the URLs to start from."""
 
-    kind: str
+    kind: str  # "urls": those to start from are the articles themselves
     start: tuple[str, ...]
 
 
@@ -37,6 +40,9 @@ class Source:
     documentation: str = ""  # link to the public description of the interface
     article: str | None = None  # regular expression that the URL of an article matches; None: all do
     exclude: tuple[str, ...] = ()  # regular expressions of URLs that are no articles
+    body: str = PAGE  # where the text is: "page", or "json:a.b" for the HTML that a JSON answer holds under a, b
+    title: str | None = None  # with a JSON body: the path of its headline
+    published: str | None = None  # with a JSON body: the path of its date, ISO 8601
     keep: tuple[str, ...] = ()  # CSS selectors of the elements that hold the text; none: found by extraction
     remove: tuple[str, ...] = ()  # CSS selectors of what is no text inside them
     crawl_delay: float = 1.0  # seconds between two requests to one host
@@ -110,6 +116,8 @@ def _checked(source: Source, path: Path) -> Source:
         raise GonerdError(f"name {source.name!r} must be lower-case letters, digits and underscores", where=path)
     if not source.hosts or not source.discovery.start:
         raise GonerdError("a source needs at least one host and one URL to start from", where=path)
+    if source.body != PAGE and not (source.body.startswith(JSON) and source.body[len(JSON) :].strip(".")):
+        raise GonerdError(f'body must be "page" or "json:" and a path, not {source.body!r}', where=path)
     if source.crawl_delay < 0:
         raise GonerdError("crawl_delay must not be negative", where=path)
     _check_patterns([*([source.article] if source.article else []), *source.exclude], path)

@@ -1,8 +1,10 @@
 import codecs
 import gzip
+import json
 import os
 import random
 import tomllib
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -14,7 +16,7 @@ from gonerd.corpus.filters import FilterConfig, detect_language, judge
 from gonerd.corpus.html import decode, media_type, not_html
 from gonerd.corpus.prose import clean
 from gonerd.corpus.run import ExtractSettings, documents, extract
-from gonerd.corpus.sources import load_source
+from gonerd.corpus.sources import Discovery, Source, load_source
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.records import Document, Dropped, Reason
@@ -176,6 +178,38 @@ def test_order_and_company_change_nothing():
     rng.shuffle(pages)
     together = list(documents(pages, settings=ExtractSettings()))
     assert [[outcome] for outcome in together] == [alone[p.url] for p in pages]
+
+
+API = Source("api", "CC0-1.0", "", "en", ("api.example",), Discovery("urls", ("http://api.example/1",)))
+API = replace(API, body="json:item.parts", title="item.name", published="item.dates.0")
+
+
+def answer(value, content_type="application/json; charset=utf-8"):
+    return RawPage("http://api.example/1", json.dumps(value).encode(), content_type)
+
+
+def test_the_body_of_a_json_answer():
+    item = {"name": "Ferry & Co", "parts": [prose(9), "<p>It sailed.</p>", 7], "dates": ["2025-03-11T09:00:00Z"]}
+    [document] = documents([answer({"item": item})], settings=ExtractSettings(source=API))
+    assert (document.title, document.published) == ("Ferry & Co", "2025-03-11")
+    lines = document.text.split("\n\n")
+    assert (lines[0], lines[-1]) == ("Ferry & Co", "It sailed.")
+    [page_of_it] = documents([page(prose(9))], settings=ExtractSettings(source=API))
+    [without] = documents([answer({"item": item})], settings=ExtractSettings())
+    assert (page_of_it.reason, without.reason) == (Reason.MEDIA_TYPE, Reason.MEDIA_TYPE)
+
+
+@pytest.mark.parametrize("value", [[], {}, {"item": 1}, {"item": {"parts": None}}, {"item": []}, "x"])
+def test_a_json_answer_without_the_body_is_empty(value):
+    [outcome] = documents([answer(value)], settings=ExtractSettings(source=API))
+    assert outcome.reason is Reason.EMPTY
+
+
+def test_json_that_is_none():
+    for body in (b"{", b"[" * 100_000):
+        raw = RawPage("u", body, "application/json")
+        [outcome] = documents([raw], settings=ExtractSettings(source=API))
+        assert outcome.reason is Reason.EMPTY
 
 
 def _text(words, *, share=0.0):

@@ -56,6 +56,7 @@ def test_types_are_those_of_the_record(load):
         ('language = "en"', 'language = "en"\nkeep = ["p["]', "not a CSS selector"),
         ("crawl_delay = 2", "crawl_delay = -1", "must not be negative"),
         ("crawl_delay = 2", "crawl_delay = ", "not a TOML file"),
+        ("crawl_delay = 2", 'body = "json:"', 'body must be "page" or "json:" and a path'),
     ],
 )
 def test_what_is_wrong_is_said(load, old, new, message):
