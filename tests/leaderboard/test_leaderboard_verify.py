@@ -3,6 +3,7 @@ import json
 import os
 import random
 import shutil
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -236,6 +237,24 @@ def test_a_decompression_bomb_is_refused_in_little_memory(make, gold, line: byte
     assert peak < 40_000_000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line", [b'{"id":"one","ner_tags":["O","O","O","O","O"]}\n', b'{"id":"' + b"x" * 400 + b'","ner_tags":[]}\n', b"\n"]
+)
+def test_a_gigabyte_is_refused_in_bounded_memory_and_time(make, gold, line: bytes) -> None:
+    folder = make()
+    part = line * (1_000_000 // len(line))
+    bomb(folder / "predictions.jsonl.gz", line=part, lines=1_000_000_000 // len(part))
+    started = time.monotonic()
+    tracemalloc.start()
+    verification = verify(folder, gold)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not verification.verified
+    assert peak < 100_000_000
+    assert time.monotonic() - started < 300  # a bound, not a measure: seconds are expected
+
+
 def test_a_file_over_the_limit_is_refused_unread(make, gold) -> None:
     folder = make()
     with (folder / "predictions.jsonl.gz").open("wb") as stream:
@@ -323,7 +342,7 @@ def check_mutations(folder: Path, gold: Gold, *, rounds: int) -> None:
 
 
 def test_mutated_submissions_neither_crash_nor_deceive_the_verifier(make, gold) -> None:
-    check_mutations(make(parameters=10, organisation="Someone", reference="https://example.org"), gold, rounds=300)
+    check_mutations(make(parameters=10, organisation="Someone", reference="https://example.org"), gold, rounds=1_000)
 
 
 @pytest.mark.slow
