@@ -45,6 +45,10 @@ class Reason(StrEnum):
     NO_ANNOTATION = "no_annotation"  # a document without gold
     UNPLACED = "unplaced"  # a span could not be found again in the text
     UNKNOWN_DOCUMENT = "unknown_document"  # annotations of a document that is not there
+    UNFINISHED = "unfinished"  # the annotator skipped the document, or left a draft
+    SUPERSEDED = "superseded"  # a later pass by the same annotator, or one marked as ground truth, was taken
+    NOT_A_SPAN = "not_a_span"  # a choice, a relation, a comment, or nothing but white space
+    OVERLAP = "overlap"  # inside another span of the same pass: the outermost name is marked
     SPLIT_CONFLICT = "split_conflict"  # a near-duplicate of documents in two splits
 
 

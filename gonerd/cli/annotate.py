@@ -9,12 +9,13 @@ from cyclopts import App
 
 from gonerd.cli.annotate_gold import adjudicate, agreement
 from gonerd.cli.annotate_pages import view
-from gonerd.cli.annotate_passes import import_, suggest
+from gonerd.cli.annotate_passes import export, import_, suggest
 
 app = App(name="annotate", help="Annotate documents: suggestions, passes of annotators, agreement, gold.")
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "suggest": suggest,
+    "export": export,
     "import": import_,
     "view": view,
     "agreement": agreement,
