@@ -17,6 +17,7 @@ EXTRAS = {
     "trafilatura": "corpus",
     "urllib3": "corpus",
     "warcio": "corpus",
+    "bottle": "annotation",
     "spacy": "annotation",
     "jinja2": "dataset",
     "matplotlib": "dataset",

@@ -66,20 +66,22 @@ def embedded_json(value: Any) -> str:
     return content.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def page(body: Path, *, scripts: Iterable[Path], style: Path, title: str, data: Any, connect: str = "") -> str:
+def page(
+    body: Path, *, scripts: Iterable[Path], styles: Iterable[Path], title: str, data: Any, connect: str = ""
+) -> str:
     """Return a page as HTML.
 
     Args:
         body: file of the elements that stand still.
         scripts: files that make up the script, in order; they share one scope.
-        style: file of the page's own style, after the one that all pages share.
+        styles: files of the page's own style, after the one that all pages share.
         title: foreign text; escaped.
         data: what the script finds in the element `data`.
         connect: see `policy`.
     """
     code = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
     script = f'"use strict";\n(function () {{\n{code}}})();\n'
-    looks = BASE.read_text(encoding="utf-8") + style.read_text(encoding="utf-8")
+    looks = "".join(path.read_text(encoding="utf-8") for path in (BASE, *styles))
     return PAGE.substitute(
         policy=policy(looks, script, connect=connect),
         version=__version__,

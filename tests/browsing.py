@@ -9,20 +9,22 @@ DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 
 @contextlib.contextmanager
 def opened(browser, address, *, size=None, scheme="light"):
-    """Open an address; fail when the page ends if its script threw, its policy blocked something, or it asked for more.
+    """Open an address and give the page; in the end fail if its script threw, or its policy blocked something.
 
-    Gives the page. Only its own address, and what a test adds to `page.allowed`, may be requested.
+    Only its own address may be requested. A fault that a test adds a part of to `page.expected` is none.
     """
     context = browser.new_context(viewport=size or DESK, color_scheme=scheme)
     page = context.new_page()
     faults = []
-    page.allowed = [address.partition("#")[0], "data:"]
+    page.expected = []
+    allowed = (address.partition("#")[0], "data:")
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-    page.on("request", lambda sent: None if sent.url.startswith(tuple(page.allowed)) else faults.append(sent.url))
+    page.on("request", lambda sent: None if sent.url.startswith(allowed) else faults.append(sent.url))
     try:
         page.goto(address)
         yield page
+        faults = [fault for fault in faults if not any(part in fault for part in page.expected)]
         assert not faults, faults
     finally:
         context.close()

@@ -63,8 +63,13 @@ def write_view(sheets: Iterable[Sheet], path: Path, *, scheme: LabelScheme, titl
 
 def render_view(data: dict[str, Any]) -> str:
     """Return the page of what `view_data` returned."""
-    scripts = [TEMPLATES / "text.js", TEMPLATES / "view.js"]
-    return page(TEMPLATES / "view.html", scripts=scripts, style=TEMPLATES / "text.css", title=data["title"], data=data)
+    return page(
+        TEMPLATES / "view.html",
+        scripts=[TEMPLATES / name for name in ("text.js", "sides.js", "view.js")],
+        styles=[TEMPLATES / "text.css"],
+        title=data["title"],
+        data=data,
+    )
 
 
 def view_data(sheets: Iterable[Sheet], *, scheme: LabelScheme, title: str) -> dict[str, Any]:

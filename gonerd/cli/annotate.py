@@ -8,7 +8,7 @@ from typing import Any
 from cyclopts import App
 
 from gonerd.cli.annotate_gold import adjudicate, agreement
-from gonerd.cli.annotate_pages import view
+from gonerd.cli.annotate_pages import serve, view
 from gonerd.cli.annotate_passes import export, import_, suggest
 
 app = App(name="annotate", help="Annotate documents: suggestions, passes of annotators, agreement, gold.")
@@ -18,6 +18,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "export": export,
     "import": import_,
     "view": view,
+    "serve": serve,
     "agreement": agreement,
     "adjudicate": adjudicate,
 }

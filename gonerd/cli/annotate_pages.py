@@ -1,20 +1,36 @@
-"""`gonerd annotate view`: annotated documents as a page."""
+"""`gonerd annotate view` and `serve`: annotated documents as a page, and the embedded annotation tool."""
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from gonerd import store
+from gonerd.annotation.serve import LOOPBACK, ServeConfig
 from gonerd.cli.console import say
 from gonerd.errors import GonerdError
 from gonerd.records import Annotation, Document
 
 if TYPE_CHECKING:
+    from gonerd.annotation.session import Desk, Session
     from gonerd.annotation.view import Sheet
     from gonerd.labels import LabelScheme
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is worked on."""
+
+    suggestions: Path | None = None
+    """Stage folder of suggestions, to accept or refuse."""
+    adjudicate: Annotated[list[Path] | None, Parameter(negative="")] = None
+    """A stage folder of one annotator's pass; given twice, the differences between the two are settled."""
+    scheme: str = "gonerd"
+    """The label scheme."""
 
 
 def view(
@@ -117,3 +133,70 @@ def _predictions_of(path: Path) -> tuple[Path, str]:
     if path.suffix == ".json":
         return predictions_path(path), read_result(path).model.name
     return path, path.name.partition(".")[0]
+
+
+def serve(
+    documents: Path,
+    /,
+    *,
+    out: Path,
+    annotator: str,
+    work: Annotated[Work, Parameter(name="*")] = Work(),
+    config: Annotated[ServeConfig, Parameter(name="*")] = ServeConfig(),  # noqa: B008 - frozen
+) -> int:
+    """Annotate in a browser: mark, relabel and delete spans in whole documents, or settle what two passes differ in.
+
+    Open the address that is printed. Work is saved a moment after each change, and goes on where it stopped when the
+    command is run again. Ctrl-C ends it.
+
+    Example: gonerd annotate serve documents --out sessions/ann --annotator ann --suggestions annotations/rules
+
+    Example: gonerd annotate serve documents --out sessions/eve --annotator eve --adjudicate annotations/ann
+    --adjudicate annotations/ben
+
+    Parameters
+    ----------
+    documents
+        Stage folder of documents: the queue.
+    out
+        Folder of the session; nothing is written anywhere else.
+    annotator
+        Who annotates.
+    """
+    from gonerd.annotation.serve import served
+    from gonerd.annotation.session import opened
+
+    with opened(_desk(documents, annotator, work), out) as session, served(session, config=config) as (address, server):
+        say(f"{session.done} of {len(session.desk.documents)} documents done. Open in a browser:\n{address}")
+        if config.host not in LOOPBACK:
+            say("Others can reach this address, and the connection is not encrypted. Ctrl-C ends it.")
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+        _say_what_next(session, documents)
+    return 0
+
+
+def _desk(documents: Path, annotator: str, work: Work) -> Desk:
+    from gonerd.annotation.desks import marking_desk, settling_desk
+    from gonerd.labels import load_scheme
+
+    if not annotator.strip() or not annotator.isprintable():
+        raise GonerdError("the name must not be empty", where="--annotator")
+    queue, scheme = store.read_records(documents, Document), load_scheme(work.scheme)
+    if work.adjudicate is None:
+        suggestions = store.read_records(work.suggestions, Annotation) if work.suggestions else ()
+        return marking_desk(annotator, queue, scheme=scheme, suggestions=suggestions)
+    if work.suggestions or len(work.adjudicate) != 2:
+        raise GonerdError("two passes are adjudicated, without suggestions", where="--adjudicate")
+    passes = [list(store.read_records(folder, Annotation)) for folder in work.adjudicate]
+    return settling_desk(annotator, queue, scheme=scheme, passes=passes)
+
+
+def _say_what_next(session: Session, documents: Path) -> None:
+    """Say how far the work is, and which command takes it from here."""
+    say(f"{session.done} of {len(session.desk.documents)} documents done, in {session.output}")
+    over = f"--documents {documents}"
+    if session.desk.kind == "annotate":
+        say(f"Next: gonerd annotate import {session.output} {over} --out annotations/NAME")
+    else:
+        say(f"Next: gonerd annotate adjudicate PASS PASS {over} --decisions {session.output} --out gold")

@@ -49,6 +49,13 @@ function linesOf(text) {
   return lines;
 }
 
+function lineOf(line) {
+  const paragraph = element("p", "line");
+  paragraph.dir = "auto";
+  paragraph.dataset.start = line.start;
+  return paragraph;
+}
+
 const overlap = (one, other) => one.start < other.end && other.start < one.end;
 
 // Fill a paragraph with a line of text and its spans, which are flat and in order, in UTF-16 units.

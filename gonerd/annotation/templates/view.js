@@ -1,3 +1,4 @@
+// A page of annotated documents: which is shown, what is filtered out, and the way from item to item.
 const data = JSON.parse(document.getElementById("data").textContent);
 const compares = data.sheets[0].passes.length === 2;
 const thing = compares ? "difference" : "note";
@@ -14,62 +15,21 @@ function prepare(number) {
   const inUnits = ([start, end, label]) => ({ start: offsets.toUnits(start), end: offsets.toUnits(end), label });
   const items = raw.items.map((item) => ({ ...item, start: offsets.toUnits(item.start), end: offsets.toUnits(item.end) }));
   const passes = raw.passes.map((spans) => spans.map(inUnits));
-  return (prepared[number] = { raw, text: raw.text, lines: linesOf(raw.text), passes, items });
+  return (prepared[number] = { raw, text: raw.text, lines: linesOf(raw.text), names: raw.names, passes, items });
 }
 
 const isShown = (item) => shown.kinds.has(item.kind) &&
   (item.labels.length === 0 || item.labels.some((label) => shown.labels.has(label)));
 
-// The spans of one side as they are drawn, and in the places of items where it has none, a gap.
-function drawnSpans(doc, side) {
-  const spans = doc.passes[side].filter((span) => shown.labels.has(span.label));
-  const drawn = spans.map((span) => ({ ...span, item: -1 }));
-  const gaps = [];
-  doc.items.forEach((item, number) => {
-    if (!isShown(item)) return;
-    const there = drawn.filter((span) => overlap(span, item));
-    for (const span of there) if (span.item < 0) span.item = number;
-    const free = !there.length && !gaps.some((gap) => overlap(gap, item)) && !doc.passes[side].some((span) => overlap(span, item));
-    if (free) gaps.push({ start: item.start, end: item.end, label: -1, item: number });
-  });
-  return [...drawn, ...gaps].sort((one, other) => one.start - other.start);
-}
-
-function makeMark(span) {
-  const mark = span.label < 0 ? element("span", "gap") : markOf(span.label, data.labels);
-  if (span.label < 0) mark.dataset.label = compares ? "none" : "";
-  if (span.item >= 0) {
-    mark.dataset.item = span.item;
-    mark.classList.add("hit");
-  }
-  return mark;
-}
-
 function drawText() {
   const doc = prepare(sheet);
-  const sides = doc.passes.map((_, side) => drawnSpans(doc, side));
-  const hasNotes = doc.items.some((item) => item.says);
-  const rows = [];
-  for (const line of doc.lines) {
-    const items = doc.items.filter((item) => isShown(item) && overlap(item, line));
-    if (shown.only && !items.length) continue;
-    const row = element("div", "row" + (line.apart ? " apart" : "") + (items.length ? " hit" : " same"));
-    sides.forEach((spans, side) => {
-      const paragraph = element("p", "line");
-      paragraph.dir = "auto";
-      paragraph.dataset.name = doc.raw.names[side];
-      fillLine(paragraph, doc.text, line, spans.filter((span) => overlap(span, line)), makeMark);
-      row.append(paragraph);
-    });
-    if (hasNotes) row.append(notesOf(doc, items.filter((item) => item.says && item.start >= line.start)));
-    rows.push(row);
-  }
   const place = role("text");
-  place.className = "text rows" + (compares ? " two" : "") + (hasNotes ? " notes" : "");
-  const names = element("div", "names");
-  if (compares) names.append(...doc.raw.names.map((name) => element("bdi", "", name)));
-  place.replaceChildren(names, ...rows);
-  if (!rows.length) place.append(element("p", "empty", shown.only ? "No " + thing + " of these kinds and labels here." : "The text is empty."));
+  const hasNotes = doc.items.some((item) => item.says);
+  place.classList.toggle("notes", hasNotes);
+  const beside = (items) => (hasNotes ? notesOf(doc, items.filter((item) => item.says)) : null);
+  const hasLabel = (label) => shown.labels.has(label);
+  const rows = drawSides(place, doc, { isShown, hasLabel, only: shown.only, beside });
+  if (!rows) place.append(element("p", "empty", shown.only ? "No " + thing + " of these kinds and labels here." : "The text is empty."));
 }
 
 function notesOf(doc, items) {
@@ -117,15 +77,7 @@ function say(item) {
   const surface = doc.text.slice(item.start, item.end);
   const says = [element("span", "where", visible.indexOf(item) + 1 + " of " + visible.length + ", " + data.kinds[item.kind])];
   if (item.says) says.push(element("bdi", "", "“" + shortened(surface, 120) + "”: " + item.says));
-  else doc.raw.names.forEach((name, side) => {
-    const part = element("span", "side");
-    part.append(element("bdi", "", name + ": "));
-    const spans = doc.passes[side].filter((span) => overlap(span, item));
-    for (const span of spans)
-      part.append(element("bdi", "", "“" + shortened(doc.text.slice(span.start, span.end), 80) + "” "), chipOf(span.label, data.labels), " ");
-    if (!spans.length) part.append("nothing");
-    says.push(part);
-  });
+  else says.push(...doc.names.map((_, side) => sideSays(doc, side, item)));
   return says;
 }
 
@@ -137,10 +89,7 @@ function drawSays() {
 
 function select(number) {
   now = number;
-  for (const old of document.querySelectorAll(".now")) old.classList.remove("now");
-  const found = document.querySelectorAll("[data-item='" + number + "']");
-  for (const mark of found) mark.classList.add("now");
-  if (found.length) found[0].scrollIntoView({ block: "center" });
+  showItem(number);
   drawSays();
 }
 
@@ -186,11 +135,6 @@ function checkbox(set, number, classes, name, title) {
   return [label, count];
 }
 
-function kindName(kind) { // the two sides by their names
-  if (kind === "first only") return "only " + data.sheets[0].names[0];
-  return kind === "second only" ? "only " + data.sheets[0].names[1] : kind;
-}
-
 function build() {
   role("title").textContent = data.title;
   role("kinds-name").textContent = compares ? "Differences" : "Notes";
@@ -199,7 +143,7 @@ function build() {
     count.dataset.ofLabel = number;
     role("labels").append(box);
   });
-  if (compares) data.kinds = data.kinds.map(kindName);
+  if (compares) data.kinds = data.kinds.map((kind) => kindName(kind, data.sheets[0].names));
   data.kinds.forEach((kind, number) => {
     const [box, count] = checkbox(shown.kinds, number, "", kind, "");
     count.dataset.kind = number;
