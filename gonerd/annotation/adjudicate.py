@@ -26,7 +26,8 @@ class AdjudicateConfig:
     """How differences between annotators are settled."""
 
     policy: str = "decisions"
-    """`majority` (of three or more), `senior:NAME` (that annotator decides) or `decisions` (a file of decisions)."""
+    """What settles a difference that no decision does: `majority` (more than half of three or more; what has none stays
+    open), `senior:NAME` (that annotator), or `decisions` (nothing: it stays open)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,10 @@ class Adjudication:
     queue: tuple[Difference, ...]
 
 
-Judge = Callable[[Proposals], "tuple[str | None, str, str]"]
-"""Settles a difference by the proposals alone: label or None, by, why."""
+Verdict = tuple["str | None", str, str]
+"""Label or None, by, why."""
+Judge = Callable[[Proposals], "Verdict | None"]
+"""Settles a difference by the proposals alone, or leaves it open (None)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,9 @@ def adjudicate(
 ) -> Adjudication:
     """Return the gold of the documents that all annotators have annotated, with the trail of every decision.
 
-    Under `decisions`, one that accepts a span also settles the differences that it overlaps. With `leave_open`, the
-    documents with open differences are dropped and the differences are in the queue.
+    A decision comes before the policy, and overrules agreement too; one that accepts a span also settles the
+    differences that it overlaps. With `leave_open`, the documents with open differences are dropped and the differences
+    are in the queue.
 
     Raises:
         GonerdError: the policy is unknown or does not fit the annotators, differences are open (and nothing is
@@ -119,9 +123,6 @@ def adjudicate(
     texts_of(table, held.values())
     judge = _judge(config.policy, sorted(passes))
     scheme = next(annotation.scheme for there in table.values() for annotation in there.values())
-    decisions = tuple(decisions)
-    if judge and decisions:
-        raise GonerdError(f"{len(decisions)} decisions were given, but the policy {config.policy!r} takes none")
     placed, dropped = place_decisions(decisions, held.values(), scheme=scheme, move=move)
     trail: list[Trail] = []
     queue: list[Difference] = []
@@ -131,7 +132,7 @@ def adjudicate(
             dropped.append(Dropped(name, Reason.NO_ANNOTATION, f"no pass by {', '.join(missing)}"))
             continue
         case = _Case(held[name], scheme, _proposals(there))
-        entries, waiting = _settle(case, judge) if judge else _decide(case, placed.get(name, []))
+        entries, waiting = _settle(case, placed.get(name, []), judge)
         queue += (case.difference(bounds) for bounds in waiting)
         if waiting:
             dropped.append(Dropped(name, Reason.NO_ANNOTATION, f"{len(waiting)} differences are open"))
@@ -152,11 +153,11 @@ def _refuse_open(queue: Sequence[Difference], *, leave_open: bool) -> None:
         )
 
 
-def _judge(policy: str, annotators: Sequence[str]) -> Judge | None:
-    """Return how a policy settles a difference, or None where decisions do."""
+def _judge(policy: str, annotators: Sequence[str]) -> Judge:
+    """Return how a policy settles a difference."""
     kind, _, name = policy.partition(":")
     if policy == "decisions":
-        return None
+        return lambda _: None
     if policy == "majority":
         if len(annotators) < 3:
             raise GonerdError(f"a majority needs three annotators or more, but there are {len(annotators)}")
@@ -168,12 +169,12 @@ def _judge(policy: str, annotators: Sequence[str]) -> Judge | None:
     raise unknown_name("policy", policy, ["majority", "senior:NAME", "decisions"])
 
 
-def _majority(proposals: Proposals) -> tuple[str | None, str, str]:
-    """Take the label, or the absence of a span, that more than half of the annotators have; else no span."""
+def _majority(proposals: Proposals) -> Verdict | None:
+    """Take the label, or the absence of a span, that more than half of the annotators have; else leave it open."""
     ((label, count),) = Counter(proposals.values()).most_common(1)
     if 2 * count > len(proposals):
         return label, "majority", f"{count} of {len(proposals)} annotators"
-    return None, "majority", f"no label has more than half of {len(proposals)} annotators"
+    return None
 
 
 def _proposals(there: Mapping[str, Annotation]) -> dict[Bounds, Proposals]:
@@ -192,13 +193,8 @@ def _agreed(case: _Case, bounds: Bounds) -> Trail | None:
     return case.trail(bounds, first, "agreement", f"all {len(proposals)} annotators")
 
 
-def _settle(case: _Case, judge: Judge) -> tuple[list[Trail], list[Bounds]]:
-    """Settle every place by agreement or by the judge: nothing stays open."""
-    return [_agreed(case, place) or case.trail(place, *judge(case.proposals[place])) for place in case.proposals], []
-
-
-def _decide(case: _Case, decisions: Sequence[Decision]) -> tuple[list[Trail], list[Bounds]]:
-    """Settle every place by agreement or by decisions, which may overrule it; return what stays open too."""
+def _settle(case: _Case, decisions: Sequence[Decision], judge: Judge) -> tuple[list[Trail], list[Bounds]]:
+    """Settle every place by decisions, agreement, or the policy, in this order; return what stays open too."""
     chosen: dict[Bounds, Decision] = {}
     for decision in decisions:
         if (decision.start, decision.end) in chosen:
@@ -211,6 +207,8 @@ def _decide(case: _Case, decisions: Sequence[Decision]) -> tuple[list[Trail], li
             entries.append(case.trail(bounds, chosen[bounds].label, chosen[bounds].by, chosen[bounds].why))
         elif entry := _agreed(case, bounds) or _overruled(case, bounds, chosen):
             entries.append(entry)
+        elif verdict := judge(case.proposals[bounds]):
+            entries.append(case.trail(bounds, *verdict))
         else:
             waiting.append(bounds)
     return entries, waiting

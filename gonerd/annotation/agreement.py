@@ -5,20 +5,19 @@ Nothing depends on the order of annotators, documents or spans.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from gonerd.annotation.compare import Passes, by_document, texts_of
+from gonerd.annotation.token_agreement import Units, cohen_kappa, krippendorff_alpha, token_labels, units_of
 from gonerd.errors import GonerdError
 from gonerd.records import Annotation, Document, Span
-from gonerd.scoring import Counts, score_spans
+from gonerd.scoring import Counts
 
-TOKEN = re.compile(r"\w+|[^\w\s]+")
-"""What kappa counts as a token: a run of letters and digits, or a run of other signs."""
-OUTSIDE = "O"
+UNMARKED = "-"
+"""In the confusion table: no span with these boundaries."""
 _RESAMPLES, _SEED = 1000, 20231101
 
 
@@ -33,11 +32,32 @@ class SpanAgreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval: percentiles of 1,000 resamples of the documents."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class LabelAgreement:
     """Agreement on the spans of one label."""
 
     exact: SpanAgreement
+    exact_interval: Interval
     type_only: SpanAgreement
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAgreement:
+    """Agreement on the documents of one source."""
+
+    documents: int
+    exact: SpanAgreement
+    exact_interval: Interval
+    type_only: SpanAgreement
+    boundary_only: SpanAgreement
+    kappa: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +68,15 @@ class PairAgreement:
     second: str
     documents: int
     exact: SpanAgreement  # same start, end and label
-    exact_low: float  # 95 % interval of the exact F1: percentiles of 1,000 resamples of the documents
-    exact_high: float
+    exact_interval: Interval
     type_only: SpanAgreement  # same label, overlapping; each span counts once
     boundary_only: SpanAgreement  # same start and end, whatever the label
     by_label: dict[str, LabelAgreement]
+    by_source: dict[str, SourceAgreement]
     kappa: float  # Cohen's, over tokens, O included
     tokens: int
-    confusion: dict[str, dict[str, int]]  # first's label -> second's label -> spans of the same boundaries
+    # First's label -> second's label -> spans of the same boundaries; `-` stands for no span with these boundaries.
+    confusion: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +96,8 @@ class Agreement:
     scheme: str
     annotators: dict[str, int]  # documents annotated
     documents: int  # with two passes or more
+    alpha: float  # Krippendorff's, over tokens, O included, all annotators together
+    alpha_by_source: dict[str, float]
     pairs: tuple[PairAgreement, ...]  # those that share a document, in order of the names
     ranking: tuple[DocumentAgreement, ...]  # most differences first
 
@@ -90,42 +113,103 @@ def agreement(passes: Mapping[str, Sequence[Annotation]], documents: Iterable[Do
         GonerdError: fewer than two annotators, no document that two of them share, a second pass over a document,
             different schemes, or an annotation whose document is missing or has another text.
     """
+    held = {document.id: document for document in documents}
     table = by_document(passes)
-    texts = texts_of(table, documents)
+    texts_of(table, held.values())
     shared = [name for name, annotations in table.items() if len(annotations) > 1]
     if not shared:
         raise GonerdError("no document has the passes of two annotators")
-    pairs = (_pair(first, second, table, texts) for first, second in combinations(sorted(passes), 2))
+    units = {name: units_of(held[name].text, [one.spans for one in table[name].values()]) for name in shared}
+    pairs = (_pair(first, second, table, held) for first, second in combinations(sorted(passes), 2))
     return Agreement(
         scheme=next(annotation.scheme for annotations in table.values() for annotation in annotations.values()),
         annotators={name: len(passes[name]) for name in sorted(passes)},
         documents=len(shared),
+        alpha=_alpha(units, shared),
+        alpha_by_source={source: _alpha(units, names) for source, names in _by_source(shared, held).items()},
         pairs=tuple(pair for pair in pairs if pair.documents),
         ranking=tuple(sorted((_rank(name, table[name]) for name in shared), key=_by_differences)),
     )
 
 
-def _pair(first: str, second: str, table: Passes, texts: Mapping[str, str]) -> PairAgreement:
+def _alpha(units: Mapping[str, Units], names: Iterable[str]) -> float:
+    together: Units = Counter()
+    for name in names:
+        together.update(units[name])
+    return krippendorff_alpha(together)
+
+
+def _by_source(names: Iterable[str], held: Mapping[str, Document]) -> dict[str, list[str]]:
+    """Return the documents by source, in order."""
+    sources: dict[str, list[str]] = {}
+    for name in names:
+        sources.setdefault(held[name].source, []).append(name)
+    return dict(sorted(sources.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Two annotators' spans over some documents that both have annotated."""
+
+    names: list[str]
+    sides: tuple[Mapping[str, Sequence[Span]], Mapping[str, Sequence[Span]]]
+
+    def of(self, names: list[str]) -> _Sides:
+        return _Sides(names, self.sides)
+
+    def label(self, label: str) -> _Sides:
+        """The spans of one label alone."""
+        first, second = (
+            {name: [span for span in side[name] if span.label == label] for name in self.names} for side in self.sides
+        )
+        return _Sides(self.names, (first, second))
+
+    def counts(self, count: Callable[[Sequence[Span], Sequence[Span]], Counts]) -> list[Counts]:
+        """Count something in each document."""
+        return [count(self.sides[0][name], self.sides[1][name]) for name in self.names]
+
+    def labels(self) -> list[str]:
+        return sorted({span.label for side in self.sides for name in self.names for span in side[name]})
+
+
+def _pair(first: str, second: str, table: Passes, held: Mapping[str, Document]) -> PairAgreement:
     names = [name for name, annotations in table.items() if first in annotations and second in annotations]
-    sides = [{name: table[name][annotator].spans for name in names} for annotator in (first, second)]
-    labels = sorted({span.label for side in sides for spans in side.values() for span in spans})
-    exact = score_spans(sides[0], sides[1], labels=labels)
-    low, high = _interval([_exact_counts(sides[0][name], sides[1][name]) for name in names])
-    kappa, tokens = _kappa(names, sides, texts)
-    overlapping = {label: _sum(_overlap(*_of_label(label, name, sides)) for name in names) for label in labels}
+    one, other = ({name: table[name][annotator].spans for name in names} for annotator in (first, second))
+    both = _Sides(names, (dict(one), dict(other)))
+    by_label = {label: both.label(label) for label in both.labels()}
+    counts = both.counts(_exact_counts)
+    kappa, tokens = _kappa(both, held)
     return PairAgreement(
         first=first,
         second=second,
         documents=len(names),
-        exact=_stated(exact.micro),
-        exact_low=low,
-        exact_high=high,
-        type_only=_stated(_sum(overlapping.values())),
-        boundary_only=_stated(_sum(_same_boundaries(sides[0][name], sides[1][name]) for name in names)),
-        by_label={x: LabelAgreement(_stated(exact.by_type[x]), _stated(overlapping[x])) for x in labels},
+        exact=_stated(_sum(counts)),
+        exact_interval=_interval(counts),
+        type_only=_stated(_sum(count for part in by_label.values() for count in part.counts(_overlap))),
+        boundary_only=_stated(_sum(both.counts(_same_boundaries))),
+        by_label={label: _label(part) for label, part in by_label.items()},
+        by_source={source: _source(both.of(group), held) for source, group in _by_source(names, held).items()},
         kappa=kappa,
         tokens=tokens,
-        confusion=_confusion(names, sides, labels),
+        confusion=_confusion(both),
+    )
+
+
+def _label(part: _Sides) -> LabelAgreement:
+    counts = part.counts(_exact_counts)
+    return LabelAgreement(_stated(_sum(counts)), _interval(counts), _stated(_sum(part.counts(_overlap))))
+
+
+def _source(part: _Sides, held: Mapping[str, Document]) -> SourceAgreement:
+    counts = part.counts(_exact_counts)
+    overlapping = (count for label in part.labels() for count in part.label(label).counts(_overlap))
+    return SourceAgreement(
+        documents=len(part.names),
+        exact=_stated(_sum(counts)),
+        exact_interval=_interval(counts),
+        type_only=_stated(_sum(overlapping)),
+        boundary_only=_stated(_sum(part.counts(_same_boundaries))),
+        kappa=_kappa(part, held)[0],
     )
 
 
@@ -151,10 +235,6 @@ def _same_boundaries(first: Sequence[Span], second: Sequence[Span]) -> Counts:
     return Counts(len(places[0] & places[1]), len(second), len(first))
 
 
-def _of_label(label: str, name: str, sides: Sequence[Mapping[str, Sequence[Span]]]) -> list[list[Span]]:
-    return [[span for span in side[name] if span.label == label] for side in sides]
-
-
 def _overlap(first: Sequence[Span], second: Sequence[Span]) -> Counts:
     """Count the pairs of overlapping spans, each span in one pair at most, as many as there can be.
 
@@ -170,68 +250,37 @@ def _overlap(first: Sequence[Span], second: Sequence[Span]) -> Counts:
     return Counts(pairs, len(second), len(first))
 
 
-def _confusion(
-    names: Sequence[str], sides: Sequence[Mapping[str, Sequence[Span]]], labels: Sequence[str]
-) -> dict[str, dict[str, int]]:
+def _confusion(both: _Sides) -> dict[str, dict[str, int]]:
     counts: Counter[tuple[str, str]] = Counter()
-    for name in names:
-        other = {(span.start, span.end): span.label for span in sides[1][name]}
-        for span in sides[0][name]:
-            if (span.start, span.end) in other:
-                counts[span.label, other[span.start, span.end]] += 1
+    for name in both.names:
+        one, other = ({(span.start, span.end): span.label for span in side[name]} for side in both.sides)
+        for place in one.keys() | other.keys():
+            counts[one.get(place, UNMARKED), other.get(place, UNMARKED)] += 1
+    labels = [*both.labels(), UNMARKED]
     return {row: {column: counts[row, column] for column in labels} for row in labels}
 
 
-def token_labels(text: str, spans: Sequence[Span]) -> list[str]:
-    """Return the label of each token of `text` (see `TOKEN`): that of the first span it meets, else O."""
-    labels, place = [], 0
-    for token in TOKEN.finditer(text):
-        while place < len(spans) and spans[place].end <= token.start():
-            place += 1
-        inside = place < len(spans) and spans[place].start < token.end()
-        labels.append(spans[place].label if inside else OUTSIDE)
-    return labels
-
-
-def _kappa(
-    names: Sequence[str], sides: Sequence[Mapping[str, Sequence[Span]]], texts: Mapping[str, str]
-) -> tuple[float, int]:
+def _kappa(both: _Sides, held: Mapping[str, Document]) -> tuple[float, int]:
     counts: Counter[tuple[str, str]] = Counter()
-    for name in names:
-        counts.update(zip(*(token_labels(texts[name], side[name]) for side in sides), strict=True))
+    for name in both.names:
+        text = held[name].text
+        counts.update(zip(*(token_labels(text, side[name]) for side in both.sides), strict=True))
     return cohen_kappa(counts), sum(counts.values())
 
 
-def cohen_kappa(counts: Mapping[tuple[str, str], int]) -> float:
-    """Return Cohen's kappa of a table of (first's label, second's label) -> items (Cohen 1960).
-
-    1.0 where the two always agree, also when chance alone would have it so (one label only, or no items).
-    """
-    total = sum(counts.values())
-    agreed = sum(count for (first, second), count in counts.items() if first == second)
-    if agreed == total:
-        return 1.0
-    margins: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-    for labels, count in counts.items():
-        for margin, label in zip(margins, labels, strict=True):
-            margin[label] += count
-    chance = sum(margins[0][label] * margins[1][label] for label in margins[0])
-    return (agreed * total - chance) / (total * total - chance)
-
-
-def _interval(counts: Sequence[Counts]) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the exact F1: documents drawn with replacement, 1,000 times."""
+def _interval(counts: Sequence[Counts]) -> Interval:
+    """Return the 95 % bootstrap interval of the F1: documents drawn with replacement, 1,000 times."""
     import numpy as np
 
     if not counts:
-        return 0.0, 1.0
+        return Interval(0.0, 1.0)
     table = np.array([(count.correct, count.gold + count.predicted) for count in counts], dtype=np.int64)
     generator = np.random.default_rng(_SEED)
     draws = [table[generator.integers(len(table), size=len(table))].sum(axis=0) for _ in range(_RESAMPLES)]
     shared, marked = np.array(draws, dtype=np.float64).T
     scores = np.where(marked > 0, 2 * shared / np.maximum(marked, 1), 1.0)
     low, high = np.percentile(scores, [2.5, 97.5])
-    return float(low), float(high)
+    return Interval(float(low), float(high))
 
 
 def _rank(name: str, annotations: Mapping[str, Annotation]) -> DocumentAgreement:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from gonerd import store
 from gonerd.annotation.adjudicate import AdjudicateConfig
-from gonerd.annotation.agreement import LabelAgreement, PairAgreement
+from gonerd.annotation.agreement import Interval, LabelAgreement, PairAgreement, SpanAgreement
 from gonerd.cli.console import say, say_dropped, table
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
@@ -54,6 +54,9 @@ def agreement(
     result = measured(read_passes(passes), store.read_records(documents, Document))
     for pair in result.pairs:
         _show_pair(pair)
+    by_source = ", ".join(f"{source} {alpha:.3f}" for source, alpha in result.alpha_by_source.items())
+    detail = f" ({by_source})" if len(result.alpha_by_source) > 1 else ""
+    say(f"Krippendorff's alpha over all {len(result.annotators)} annotators' tokens: {result.alpha:.3f}{detail}")
     most = [[one.document_id, str(one.differences), f"{one.f1:.3f}"] for one in result.ranking[:10] if one.differences]
     table(["document", "differences", "F1 exact"], most, title="Most differences")
     if out:
@@ -110,18 +113,35 @@ def adjudicate(
 
 
 def _show_pair(pair: PairAgreement) -> None:
-    whole = LabelAgreement(pair.exact, pair.type_only)
+    whole = LabelAgreement(pair.exact, pair.exact_interval, pair.type_only)
     rows = [
-        [label, f"{one.exact.f1:.3f}", f"{one.type_only.f1:.3f}", str(one.exact.first), str(one.exact.second)]
+        [label, *_stated(one.exact, one.exact_interval), f"{one.type_only.f1:.3f}", *_marked(one.exact)]
         for label, one in [("all", whole), *pair.by_label.items()]
     ]
     title = f"{pair.first} and {pair.second}: {pair.documents} documents"
-    table(["label", "F1 exact", "F1 type-only", pair.first, pair.second], rows, title=title)
-    interval = f"F1 exact {pair.exact.f1:.3f} (95 % {pair.exact_low:.3f} to {pair.exact_high:.3f})"
-    say(f"{interval}, boundary-only {pair.boundary_only.f1:.3f}, kappa {pair.kappa:.3f} over {pair.tokens} tokens")
+    table(["label", "F1 exact", "95 %", "F1 type-only", pair.first, pair.second], rows, title=title)
+    if len(pair.by_source) > 1:
+        rows = [
+            [source, str(one.documents), *_stated(one.exact, one.exact_interval), f"{one.kappa:.3f}"]
+            for source, one in pair.by_source.items()
+        ]
+        table(["source", "documents", "F1 exact", "95 %", "kappa"], rows)
+    say(f"F1 boundary-only {pair.boundary_only.f1:.3f}, kappa {pair.kappa:.3f} over {pair.tokens} tokens")
     labels = list(pair.confusion)
     confused = [[row, *(str(pair.confusion[row][column]) for column in labels)] for row in labels]
-    table([f"{pair.first} \\ {pair.second}", *labels], confused, title="Labels of the spans with the same boundaries")
+    table(
+        [f"{pair.first} \\ {pair.second}", *labels],
+        confused,
+        title="Spans with the same boundaries; - is no span with these boundaries",
+    )
+
+
+def _stated(agreed: SpanAgreement, interval: Interval) -> tuple[str, str]:
+    return f"{agreed.f1:.3f}", f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def _marked(agreed: SpanAgreement) -> tuple[str, str]:
+    return str(agreed.first), str(agreed.second)
 
 
 def read_passes(folders: list[Path]) -> dict[str, list[Annotation]]:

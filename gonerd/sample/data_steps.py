@@ -83,8 +83,9 @@ def annotate_documents(workspace: Workspace) -> list[str]:
     spans = sum(len(annotation.spans) for annotation in gold)
     workspace.figures["annotation"] = {
         "agreement_f1": round(pair.exact.f1, 4),
-        "agreement_f1_interval": [round(pair.exact_low, 4), round(pair.exact_high, 4)],
+        "agreement_f1_interval": [round(pair.exact_interval.low, 4), round(pair.exact_interval.high, 4)],
         "kappa": round(pair.kappa, 4),
+        "alpha": round(measured.alpha, 4),
         "suggestions_f1": round(suggestions, 4),
         "gold_spans": spans,
         "settled_differences": settled,

@@ -63,13 +63,20 @@ def test_majority_of_three_with_its_reasons():
     dissent = Span(ACME.start, ACME.end, "LOC")
     third = Span(ACME.start, ACME.end, "MISC")
     given = passes(ann=[WHOLE, ACME, OSLO], ben=[WHOLE, dissent, OSLO], cy=[HOLT, third, OSLO])
-    result = settled(given, policy="majority")
+    with pytest.raises(GonerdError, match=r"1 differences are open .* 'Acme'"):
+        settled(given, policy="majority")
+    queued = settled(given, policy="majority", leave_open=True)
+    assert [(one.surface, one.proposals) for one in queued.queue] == [
+        ("Acme", {"ann": "ORG", "ben": "LOC", "cy": "MISC"})
+    ]
+    assert queued.gold == ()
+    result = settled(given, decision(ACME, None), policy="majority")
     assert result.gold[0].spans == (WHOLE, OSLO)
     assert result.gold[0].annotator == "gold"
     assert [(entry.surface, entry.label, entry.by, entry.why) for entry in result.trail] == [
         ("Ann Holt", "PER", "majority", "2 of 3 annotators"),
         ("Holt", None, "majority", "2 of 3 annotators"),
-        ("Acme", None, "majority", "no label has more than half of 3 annotators"),
+        ("Acme", None, "eve", "rule 3"),
         ("Oslo", "LOC", "agreement", "all 3 annotators"),
     ]
     assert result.trail[1].proposals == {"ann": None, "ben": None, "cy": "PER"}
@@ -93,6 +100,18 @@ def test_senior_decides_both_ways():
         settled(passes(ann=[], ben=[OSLO]), policy="senior:bin")
     with pytest.raises(GonerdError, match="unknown policy"):
         settled(passes(ann=[], ben=[OSLO]), policy="coin")
+
+
+def test_a_decision_comes_before_the_policy():
+    given = passes(ann=[WHOLE, OSLO], ben=[HOLT, ACME, OSLO])
+    result = settled(given, decision(WHOLE), decision(OSLO, None), policy="senior:ben")
+    assert result.gold[0].spans == (WHOLE, ACME)
+    assert [(entry.surface, entry.label, entry.by) for entry in result.trail] == [
+        ("Ann Holt", "PER", "eve"),
+        ("Holt", None, "eve"),  # overlaps what was accepted
+        ("Acme", "ORG", "ben"),
+        ("Oslo", None, "eve"),
+    ]
 
 
 def test_decisions_settle_and_the_trail_covers_every_place():
@@ -149,8 +168,6 @@ def test_bad_decisions_are_errors():
         settled(given, decision(WHOLE), decision(WHOLE, None))
     with pytest.raises(GonerdError, match="unknown label 'PRE'"):
         settled(given, decision(WHOLE, "PRE"))
-    with pytest.raises(GonerdError, match="takes none"):
-        settled(given, decision(WHOLE), policy="senior:ann")
     astray = replace(decision(WHOLE), start=3, end=11, text_sha256=DOCUMENT.text_sha256)
     with pytest.raises(GonerdError, match="expected 'Ann Holt', found 'nn Holt '"):
         settled(given, astray)

@@ -1,11 +1,13 @@
 import json
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonerd.annotation.agreement import agreement, cohen_kappa, token_labels
+from gonerd.annotation.agreement import Interval, agreement
+from gonerd.annotation.token_agreement import cohen_kappa, krippendorff_alpha, token_labels, units_of
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.records import Annotation, Document, Span
@@ -36,7 +38,7 @@ def test_identical_passes_agree_fully():
     result = agreement(passes(ann=[FULL] * 4, ben=[FULL] * 4), DOCUMENTS)
     (pair,) = result.pairs
     assert (pair.exact.f1, pair.type_only.f1, pair.boundary_only.f1, pair.kappa) == (1, 1, 1, 1)
-    assert (pair.exact_low, pair.exact_high) == (1, 1)
+    assert pair.exact_interval == Interval(1, 1)
     assert all(document.differences == 0 for document in result.ranking)
 
 
@@ -44,7 +46,7 @@ def test_disjoint_passes_agree_on_nothing():
     (pair,) = agreement(passes(ann=[FULL], ben=[spans((BEN, "PER"))]), DOCUMENTS).pairs
     assert (pair.exact.f1, pair.type_only.f1, pair.boundary_only.f1) == (0, 0, 0)
     assert pair.kappa <= 0
-    assert (pair.exact_low, pair.exact_high) == (0, 0)
+    assert pair.exact_interval == Interval(0, 0)
 
 
 def test_empty_passes_agree():
@@ -65,7 +67,7 @@ def test_each_kind_of_f1_by_hand():
     assert pair.type_only.f1 == pytest.approx(4 / 7)  # Ann Holt with Holt, Oslo
     assert pair.boundary_only.f1 == pytest.approx(4 / 7)  # Acme, Oslo
     assert pair.by_label["LOC"].exact.f1 == pytest.approx(2 / 3)
-    assert pair.confusion["ORG"] == {"LOC": 1, "ORG": 0, "PER": 0}
+    assert pair.confusion["ORG"] == {"LOC": 1, "ORG": 0, "PER": 0, "-": 0}
     assert pair.confusion["LOC"]["LOC"] == 1
 
 
@@ -112,7 +114,7 @@ def test_nothing_depends_on_order_or_on_who_comes_first():
     turned = {name: given[::-1] for name, given in reversed(passes(ann=first, ben=second).items())}
     assert agreement(turned, DOCUMENTS[::-1]) == base
     (here,), (there,) = base.pairs, agreement(passes(ann=second, ben=first), DOCUMENTS).pairs
-    assert (here.exact.f1, here.exact_low, here.exact_high) == (there.exact.f1, there.exact_low, there.exact_high)
+    assert (here.exact.f1, here.exact_interval) == (there.exact.f1, there.exact_interval)
     assert (here.type_only.f1, here.boundary_only.f1, here.kappa) == (
         there.type_only.f1,
         there.boundary_only.f1,
@@ -179,3 +181,42 @@ def test_unfit_passes_are_errors():
     beyond = [Annotation("d0", DOCUMENTS[0].text_sha256, "ben", "gonerd", (Span(30, 99, "PER"),))]
     with pytest.raises(GonerdError, match="ends after the text"):
         agreement({**both, "ben": beyond}, DOCUMENTS)
+
+
+@given(st.lists(st.lists(st.sampled_from(["PER", "ORG", "O", None]), min_size=3, max_size=3), min_size=1, max_size=30))
+def test_alpha_is_that_of_the_library_for_it(rows):
+    krippendorff = pytest.importorskip("krippendorff")
+    values = ["PER", "ORG", "O"]
+    counts = [[row.count(value) for value in values] for row in rows]
+    paired = [row for row in counts if sum(row) > 1]
+    units = Counter(tuple((value, times) for value, times in zip(values, row, strict=True) if times) for row in counts)
+    if not paired or len({value for row in paired for value, n in zip(values, row, strict=True) if n}) < 2:
+        assert krippendorff_alpha(units) == 1.0  # the library refuses to say
+        return
+    expected = krippendorff.alpha(value_counts=counts, level_of_measurement="nominal")
+    assert krippendorff_alpha(units) == pytest.approx(expected)
+
+
+def test_alpha_counts_the_tokens_of_all_annotators():
+    text, spans = "Ann Holt left Oslo", (Span(0, 8, "PER"),)
+    units = units_of(text, [spans, spans, ()])
+    assert units == Counter({(("O", 1), ("PER", 2)): 2, (("O", 3),): 2})
+
+
+def test_each_source_has_its_own_figures():
+    texts = ["Ann Holt met Ben in Oslo."] * 4
+    documents = [Document(str(n), text + " " * n, "news" if n < 3 else "court") for n, text in enumerate(texts)]
+    given = {
+        name: [Annotation(one.id, one.text_sha256, name, "gonerd", spans) for one in documents]
+        for name, spans in {"ann": (Span(0, 8, "PER"),), "ben": (Span(0, 8, "PER"),), "eve": ()}.items()
+    }
+    given["ben"][3] = Annotation("3", documents[3].text_sha256, "ben", "gonerd", (Span(0, 8, "ORG"),))
+    result = agreement(given, documents)
+    pair = result.pairs[0]
+    assert (pair.by_source["news"].exact.f1, pair.by_source["court"].exact.f1) == (1, 0)
+    assert pair.by_source["court"].boundary_only.f1 == 1
+    assert pair.by_source["news"].documents == 3
+    assert list(result.alpha_by_source) == ["court", "news"]
+    assert result.alpha_by_source["court"] < result.alpha_by_source["news"] < 1
+    assert pair.confusion["PER"] == {"ORG": 1, "PER": 3, "-": 0}
+    assert result.pairs[1].confusion["PER"]["-"] == 4

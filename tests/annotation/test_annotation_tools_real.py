@@ -115,7 +115,7 @@ def test_label_studio(place, tmp_path_factory):
     assert told == "3 tasks, 1 predictions"
     expected = [spans for passes in PASSES.values() for _, spans in sorted(passes.items())]
     for file in ("export.json", "snapshot.json"):
-        back = place / file.partition(".")[0]
+        back = place / f"back-{file.partition('.')[0]}"
         call("import", out / file, "--format", "label-studio", "--documents", place / "documents", "--out", back)
         found = sorted(store.read_records(back, Annotation), key=lambda one: (one.annotator, one.document_id))
         assert [one.spans for one in found] == expected

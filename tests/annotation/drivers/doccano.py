@@ -48,7 +48,7 @@ def wait_for(url, *, seconds):
         try:
             requests.get(f"{url}/v1/health/", timeout=5)
             return
-        except requests.ConnectionError:
+        except requests.RequestException:
             time.sleep(0.5)
     raise SystemExit("the server does not answer")
 

@@ -24,7 +24,7 @@ def wait_for(url, *, seconds):
         try:
             if requests.get(f"{url}/health", timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except requests.RequestException:
             pass
         time.sleep(0.5)
     raise SystemExit("the server does not answer")
