@@ -1,0 +1,1 @@
+"""Attentions: patterns of which keys a query sees, and the engine that computes them."""

@@ -1,0 +1,150 @@
+"""The engine: computes a pattern on a row, in the way that suits the device.
+
+- `tiles`: each tile is one batched call of scaled-dot-product attention. Runs are views, so windows are not copied;
+  only tiles that list their keys gather them. Differentiable, linear in the row for sparse patterns, no compiler.
+- `flex`: one FlexAttention kernel for the row. Its blocks are worked out from the same tiles.
+- `dense`: scores of every slot with every slot, for tests.
+
+`auto` takes `flex` on CUDA, and `tiles` elsewhere and wherever a few open tiles are all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from gonerd.models.attention.pattern import Pattern, Runs, Tile
+
+if TYPE_CHECKING:
+    from gonerd.models.packing import Layout
+
+FEW_TILES = 8  # so few calls cost a GPU no more than one kernel
+GATHERED_AT_ONCE = 4096  # keys that a tile copies at a time when no gradient is wanted
+
+# Of one call: its queries, keys and values, (runs, heads, keys, head width), and mask.
+Call = tuple[Runs, Tensor, Tensor, Tensor | None]
+
+
+class Plan:
+    """A pattern laid out on a row: its tiles with their masks, or its block mask, each made when first asked for."""
+
+    def __init__(self, pattern: Pattern, layout: Layout) -> None:
+        self.pattern, self.layout = pattern, layout
+        self._flex: dict[int, tuple[Any, Any]] = {}
+
+    @cached_property
+    def tiles(self) -> list[tuple[Tile, Tensor | None]]:
+        """The tiles, and what is added to their scores: (runs or 1, 1, queries, keys), or None for nothing."""
+        return [(tile, self._mask(tile)) for tile in self.pattern.tiles(self.layout)]
+
+    def _mask(self, tile: Tile) -> Tensor | None:
+        if tile.rule == "open":
+            return None
+        device = self.layout.device
+        query = tile.queries.slots(device)  # (runs, queries)
+        key = tile.keys.slots(device) if isinstance(tile.keys, Runs) else tile.keys  # (runs, keys)
+        if tile.rule == "alike":
+            query, key = query[:1], key[:1]
+        scores = self.scores(query[:, :, None], key[:, None, :].clamp(min=0))
+        return scores.masked_fill(key[:, None, :] < 0, -torch.inf)[:, None]
+
+    def scores(self, query: Tensor, key: Tensor) -> Tensor:
+        """Return what the pattern adds to scores: its bias where a query sees a key, minus infinity elsewhere."""
+        bias = self.pattern.bias(self.layout, query, key)
+        sees = self.pattern.sees(self.layout, query, key)
+        return (
+            torch.zeros(sees.shape, device=sees.device).add(0 if bias is None else bias).masked_fill(~sees, -torch.inf)
+        )
+
+    @property
+    def is_few_open_tiles(self) -> bool:
+        """Whether plain attention calls, no more than a few, are the pattern on this row."""
+        return len(self.tiles) <= FEW_TILES and all(mask is None for _, mask in self.tiles)
+
+    def flex(self, keys: int) -> tuple[Any, Any]:
+        """Return FlexAttention's block mask for a number of keys, and its score function."""
+        from gonerd.models.attention.flex import block_mask, score_function
+
+        if keys not in self._flex:
+            self._flex[keys] = block_mask(self, keys), score_function(self)
+        return self._flex[keys]
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, plan: Plan, *, dropout: float = 0.0) -> Tensor:
+    """Return softmax(query key' / sqrt(head width) + pattern) value, as (slots, heads, head width).
+
+    Args:
+        query: (slots, heads, head width).
+        key: (key slots, heads, head width). A pattern may name more keys than the row has slots: pooled ones follow it.
+        value: the same shape as `key`.
+        plan: the pattern on this row.
+        dropout: of the attention weights.
+
+    What slots of no document collect is unspecified, but finite.
+    """
+    engine = plan.layout.engine
+    if engine == "auto":
+        engine = "flex" if query.is_cuda and not dropout and not plan.is_few_open_tiles else "tiles"
+    if engine == "flex":
+        from gonerd.models.attention.flex import attend_flex
+
+        return attend_flex(query, key, value, plan)
+    if engine == "dense":
+        return _attend_dense(query, key, value, plan)
+    return _attend_tiles(query, key, value, plan, dropout)
+
+
+def _attend_dense(query: Tensor, key: Tensor, value: Tensor, plan: Plan) -> Tensor:
+    slots = [torch.arange(len(values), device=query.device) for values in (query, key)]
+    mask = plan.scores(slots[0][:, None], slots[1][None, :]).to(query.dtype)
+    query, key, value = (values.transpose(0, 1)[None] for values in (query, key, value))
+    collected: Tensor = scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return collected[0].transpose(0, 1)
+
+
+def _attend_tiles(query: Tensor, key: Tensor, value: Tensor, plan: Plan, dropout: float) -> Tensor:
+    parts: list[tuple[Runs, Tensor]] = []
+    for tile, mask in plan.tiles:
+        for queries, keys, values, part_mask in _calls(tile, mask, key, value):
+            collected = scaled_dot_product_attention(
+                queries.of(query), keys, values, attn_mask=_like(part_mask, query), dropout_p=dropout
+            )  # (runs, heads, queries, head width)
+            parts.append((queries, collected.transpose(1, 2).flatten(0, 1)))
+    return _join(parts, query)
+
+
+def _like(mask: Tensor | None, query: Tensor) -> Tensor | None:
+    return None if mask is None else mask.to(query.dtype)
+
+
+def _calls(
+    tile: Tile, mask: Tensor | None, key: Tensor, value: Tensor
+) -> Iterator[tuple[Runs, Tensor, Tensor, Tensor | None]]:
+    """Yield queries, keys and values, (runs, heads, keys, head width), and mask of each call that a tile needs."""
+    if isinstance(tile.keys, Runs):
+        yield tile.queries, tile.keys.of(key), tile.keys.of(value), mask
+        return
+    runs, keys = tile.keys.shape
+    at_once = runs if torch.is_grad_enabled() else max(1, GATHERED_AT_ONCE // keys)
+    for first in range(0, runs, at_once):
+        chosen = tile.keys[first : first + at_once].clamp(min=0)
+        some = Runs(tile.queries.start + first * tile.queries.step, tile.queries.size, len(chosen), tile.queries.step)
+        some_mask = None if mask is None else mask[first : first + at_once]
+        yield some, key[chosen].transpose(1, 2), value[chosen].transpose(1, 2), some_mask
+
+
+def _join(parts: list[tuple[Runs, Tensor]], query: Tensor) -> Tensor:
+    """Return the slots of all parts, in order; those of no part are zeros."""
+    parts = sorted(parts, key=lambda part: part[0].start)
+    row: list[Tensor] = []
+    end = 0
+    for runs, collected in parts:
+        row += [query.new_zeros(runs.start - end, *query.shape[1:])] * (runs.start > end) + [collected]
+        end = runs.stop
+    row += [query.new_zeros(len(query) - end, *query.shape[1:])] * (len(query) > end)
+    return row[0] if len(row) == 1 else torch.cat(row)
