@@ -56,6 +56,7 @@ class Piece:
     document: int
     input_ids: NDArray[np.int32]  # (sub-tokens,) with the special tokens
     positions: NDArray[np.int32]  # (words,) where the first sub-token of each answered word is
+    ends: NDArray[np.int32]  # (words,) after the last sub-token of it that this pass sees
     words: NDArray[np.int32]  # (words,) which words of the document they are
 
 
@@ -108,7 +109,9 @@ def _encode_batch(
 
     for offset, (words, (ids, word_ids)) in enumerate(zip(batch, sub_tokens(tokenizer, batch), strict=True)):
         found, first = np.unique(np.array(word_ids, dtype=np.int32), return_index=True)
-        pieces = _cut(np.array(ids, dtype=np.int32), first.astype(np.int32), found, specials, reach)
+        ends = np.append(first[1:], len(ids)).astype(np.int32)
+        whole = _Whole(np.array(ids, dtype=np.int32), first.astype(np.int32), ends, found)
+        pieces = _cut(whole, specials, reach)
         yield EncodedDocument(
             tuple(Piece(number + offset, *piece) for piece in pieces), len(words), len(words) - len(found), len(ids)
         )
@@ -126,18 +129,30 @@ def sub_tokens(tokenizer: Any, batch: list[list[str]]) -> Iterator[tuple[list[in
         yield next(encoded) if words else ([], [])
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A document before it is cut: its sub-tokens, and of each word that has any its place among them."""
+
+    ids: NDArray[np.int32]
+    first: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    words: NDArray[np.int32]
+
+
 def _cut(
-    ids: NDArray[np.int32], first: NDArray[np.int32], words: NDArray[np.int32], specials: Specials, reach: Reach
-) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]]:
-    """Yield ids, positions and words of each window."""
+    whole: _Whole, specials: Specials, reach: Reach
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]]:
+    """Yield ids, positions, ends and words of each window."""
     import numpy as np
 
     around = len(specials.before) + len(specials.after)
     size = reach.tokens - around
-    for window in split_windows(len(ids), size=size, overlap=reach.overlap):
-        kept = slice(*np.searchsorted(first, (window.keep_start, window.keep_end)))
-        inside = np.concatenate([specials.before, ids[window.start : window.end], specials.after]).astype(np.int32)
-        yield inside, first[kept] - np.int32(window.start - len(specials.before)), words[kept]
+    for window in split_windows(len(whole.ids), size=size, overlap=reach.overlap):
+        kept = slice(*np.searchsorted(whole.first, (window.keep_start, window.keep_end)))
+        inside = np.concatenate([specials.before, whole.ids[window.start : window.end], specials.after])
+        shift = np.int32(window.start - len(specials.before))
+        ends = np.minimum(whole.ends[kept], np.int32(window.end))
+        yield inside.astype(np.int32), whole.first[kept] - shift, ends - shift, whole.words[kept]
 
 
 def special_tokens(tokenizer: Any) -> Specials:

@@ -14,7 +14,7 @@ PACKAGE = CHECKOUT / "gonerd"
 
 # What every room may use: the hall, and what the hall is built of.
 HALL = {"errors", "records", "labels", "scoring", "similarity", "formats", "store", "resources", "files", "processes"}
-HALL |= {"conventions", "encoding", "pages"}
+HALL |= {"conventions", "encoding", "label_maps", "pages"}
 ROOMS = {
     "corpus": set(),
     "annotation": set(),

@@ -52,11 +52,7 @@ def evaluate(
 
 def _evaluate(model: str, gold: Gold, out: Path, config: PredictConfig) -> Path:
     from gonerd.evaluation.evaluate import evaluate as run
-    from gonerd.evaluation.evaluate import evaluate_predictions
 
-    path = Path(model)
-    if path.is_file():
-        return evaluate_predictions(path, gold, out, name=path.name.partition(".")[0])
     with progress_bar(f"Evaluating {model}") as progress:
         return run(model, gold, out, config=config, progress=progress)
 

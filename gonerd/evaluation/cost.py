@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gonerd.errors import GonerdError
+from gonerd.evaluation.backend_tokens import TRANSFORMERS
 from gonerd.evaluation.hardware import describe_hardware
 from gonerd.evaluation.predict import PredictConfig, predict_tags
 from gonerd.labels import LabelScheme
-from gonerd.models.checkpoints import checkpoint_name, load_checkpoint
+from gonerd.models.checkpoints import checkpoint_name
 from gonerd.models.tagging import choose_device
 from gonerd.records import Progress, silent
 
@@ -77,14 +78,13 @@ def time_models(
     if not documents or repeats < 1:
         raise GonerdError(f"nothing to time: {len(documents)} documents, {repeats} repeats")
     device = choose_device(config.device)
-    loaded = [load_checkpoint(checkpoint, scheme=scheme) for checkpoint in checkpoints]
+    loaded = [TRANSFORMERS.load(str(checkpoint), device, config).model for checkpoint in checkpoints]
     seconds: list[list[float]] = [[] for _ in loaded]
     sub_tokens = [0 for _ in loaded]
     for turn in range(repeats + 1):  # the first is the warm-up
-        for place, (model, tokenizer) in enumerate(loaded):
-            model.to(device)
+        for place, model in enumerate(loaded):
             started = time.perf_counter()
-            _, coverage = predict_tags(model, tokenizer, documents, config=config, scheme=scheme)
+            _, coverage = predict_tags(model, documents, config=config, scheme=scheme)
             seconds[place].append(time.perf_counter() - started)
             sub_tokens[place] = coverage.sub_tokens
             progress(turn * len(loaded) + place + 1, (repeats + 1) * len(loaded))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib.metadata
+import os
 import platform
 import threading
 from collections.abc import Iterator
@@ -12,15 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 2**20
-SAMPLED = ("numpy", "tokenizers", "torch", "transformers")
+USED = {  # the libraries that an answer goes through, by backend
+    "transformers": ("numpy", "tokenizers", "torch", "transformers"),
+    "spacy": ("numpy", "spacy", "thinc"),
+}
 
 
-def describe_hardware(device: str) -> str:
-    """Return what computes, in a line: the GPU's name, or the processor's and its threads."""
+def describe_hardware(device: str | None) -> str:
+    """Return what computes, in a line: the GPU's name, or the processor's and its threads. None: not torch."""
+    if device is None:
+        return f"{_processor()}, {os.cpu_count()} threads"
     import torch
 
-    if device == "cuda":
-        return torch.cuda.get_device_name()
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(torch.device(device))
     return f"{_processor()}, {torch.get_num_threads()} threads"
 
 
@@ -33,9 +39,9 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that a prediction goes through."""
-    return {name: importlib.metadata.version(name) for name in SAMPLED}
+def library_versions(backend: str) -> dict[str, str]:
+    """Return the versions of the libraries that the answers of a backend go through."""
+    return {name: importlib.metadata.version(name) for name in USED.get(backend, ("numpy",))}
 
 
 @dataclass(slots=True)
@@ -46,29 +52,32 @@ class PeakMemory:
 
 
 @contextlib.contextmanager
-def watch_memory(device: str, *, interval: float = 0.02) -> Iterator[PeakMemory]:
+def watch_memory(device: str | None, *, interval: float = 0.02) -> Iterator[PeakMemory]:
     """Measure the peak memory of the block.
 
     On CUDA it is what torch allocated at most. On the CPU it is the resident memory of this process, sampled every
     `interval` seconds, above what it held when the block began: memory that an earlier piece of work left free and that
-    is used again does not show, so the figure is exact only for the first model in a process.
+    is used again does not show, so the figure is exact only for the first model in a process. Without a device nothing
+    is measured.
     """
     peak = PeakMemory()
-    watch = _watch_cuda(peak) if device == "cuda" else _watch_process(peak, interval)
-    with watch:
+    if device is None:
+        yield peak
+        return
+    with _watch_cuda(peak, device) if device.startswith("cuda") else _watch_process(peak, interval):
         yield peak
 
 
 @contextlib.contextmanager
-def _watch_cuda(peak: PeakMemory) -> Iterator[None]:
+def _watch_cuda(peak: PeakMemory, device: str) -> Iterator[None]:
     import torch
 
-    before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
     try:
         yield
     finally:
-        peak.mib = (torch.cuda.max_memory_allocated() - before) / MIB
+        peak.mib = (torch.cuda.max_memory_allocated(device) - before) / MIB
 
 
 @contextlib.contextmanager

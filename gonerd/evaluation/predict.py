@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
+from gonerd.evaluation.memory import automatic_max_tokens
+from gonerd.label_maps import LabelMap, Tagging, map_labels, parse_overrides
 from gonerd.labels import LabelScheme
-from gonerd.models.checkpoints import label_map, local_length, window_reach
-from gonerd.models.encode import EncodedDocument, encode_documents
-from gonerd.models.tagging import Device, Precision, tag_documents
+from gonerd.models.encode import EncodedDocument, Reach, encode_documents
+from gonerd.models.reach import UNLIMITED
+from gonerd.models.share import ALONE, Share
+from gonerd.models.tagging import Decoder, Decoding, Device, Forward, Precision, WordScore, tag_documents
 from gonerd.records import Progress, silent
 
 if TYPE_CHECKING:
@@ -22,33 +25,74 @@ if TYPE_CHECKING:
 class PredictConfig:
     """How a model is run."""
 
-    max_tokens: int = 8192
-    """Sub-tokens in a batch, padding included; tags do not depend on it."""
     max_length: int | None = None
-    """Longest input in sub-tokens, special tokens included. If it is not given, the model's reach; and where all
-    attention is local and no stride is given, the shortest power of two from 512 on whose windows share twice what the
-    layers see: the tags are the same, sooner. Longer documents are windowed."""
+    """Longest input in sub-tokens, special tokens included; longer documents are read in windows. If it is not given,
+    the model's reach; and where all attention is local and no stride is given, the shortest power of two from 512 on
+    whose windows share twice what the layers see: the tags are the same, sooner."""
     stride: int | None = None
     """Sub-tokens that neighbouring windows share; a quarter of the longest input if not given."""
+    word: WordScore = "first"
+    """What answers for a word: its first sub-token, the average of all of them, or the surest (max)."""
+    decoder: Decoder = "argmax"
+    """argmax: each word's best label. viterbi: the best sequence in which every I- continues an entity."""
+    labels: tuple[str, ...] = ()
+    """What a label of the model counts as: MODEL_LABEL=LABEL (PERSON=PER, DATE=O, LABEL_3=B-ORG); may be repeated."""
+    tagging: Tagging | None = None
+    """How the model writes entities; told from its labels if not given."""
+    trim: bool = False
+    """Cut a leading "the" and a trailing "'s" off predicted entities: OntoNotes has them inside, this scheme not."""
+    max_tokens: int | None = None
+    """Sub-tokens in a batch, padding included; from the free memory if not given. Tags do not depend on it."""
     precision: Precision = "fp32"
-    """Of the matrix products."""
+    """Of the matrix products; with bf16 the result states the difference to fp32, which is computed too."""
     device: Device = "auto"
     """Where to compute; auto takes CUDA where there is one."""
 
     def __post_init__(self) -> None:
-        if self.max_tokens < 1:
+        if self.max_tokens is not None and self.max_tokens < 1:
             raise GonerdError(f"batches of {self.max_tokens} sub-tokens", remedy="Set max-tokens to 1 or more")
+        if self.max_length is not None and self.max_length < 1:
+            raise GonerdError(f"inputs of {self.max_length} sub-tokens", remedy="Set max-length to 1 or more")
+        if self.stride is not None and self.stride < 0:
+            raise GonerdError(f"windows that share {self.stride} sub-tokens", remedy="Set stride to 0 or more")
+        parse_overrides(self.labels)
 
     def settings(self) -> dict[str, str | int | float | bool | None]:
         """Return what of this can move F1, as a result states it."""
         by_model = "reach; local attention: shortest with the same tags" if self.stride is None else "reach"
+        words = {"first": "first sub-token", "average": "average of sub-tokens", "max": "surest sub-token"}
         return {
             "max_length": by_model if self.max_length is None else self.max_length,
             "stride": "max_length / 4" if self.stride is None else self.stride,
             "precision": self.precision,
-            "word": "first sub-token",
-            "decoder": "argmax",
+            "word": words[self.word],
+            "decoder": self.decoder,
+            **self.meaning(),
         }
+
+    def meaning(self) -> dict[str, str | int | float | bool | None]:
+        """Return what of this says how labels and spans are read, where it says anything."""
+        stated: dict[str, str | int | float | bool | None] = {}
+        if self.labels:
+            stated["labels"] = " ".join(sorted(self.labels))
+        if self.tagging:
+            stated["tagging"] = self.tagging
+        if self.trim:
+            stated["trim"] = True
+        return stated
+
+
+@dataclass(frozen=True, slots=True)
+class TokenModel:
+    """A token classifier that is loaded, whatever library runs it."""
+
+    forward: Forward
+    tokenizer: Any  # a fast one; words are given to it one by one, as if a space stood before each
+    labels: tuple[str, ...]  # the names of its outputs, in order
+    reach: int | None  # longest input in sub-tokens, special tokens included; None for no limit
+    device: str
+    width: int  # of its hidden states: the automatic size of batches follows from it
+    local_length: int | None = None  # shortest input that gives the tags of the full length, where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,41 +106,63 @@ class Coverage:
     sub_tokens: int  # of the documents, each counted once
 
 
+def labels_of(outputs: Sequence[str], scheme: LabelScheme, config: PredictConfig, *, where: object = None) -> LabelMap:
+    """Return what a model's outputs mean in a scheme, as the configuration has it.
+
+    Raises:
+        GonerdError: a label means nothing in the scheme.
+    """
+    return map_labels(
+        outputs, scheme, overrides=parse_overrides(config.labels), tagging=config.tagging, where=where
+    )  # fmt: skip
+
+
 def predict_tags(
-    model: Any,
-    tokenizer: Any,
+    model: TokenModel,
     documents: Sequence[tuple[str, Sequence[str]]],
     *,
     config: PredictConfig,
     scheme: LabelScheme,
     progress: Progress = silent,
+    share: Share = ALONE,
 ) -> tuple[dict[str, NDArray[np.int8]], Coverage]:
     """Return the integers of the tags of each document's words by its id, and the coverage.
 
-    The tags do not depend on the order of the documents, on the size of the batches, or on who shares one.
+    The tags do not depend on the order of the documents, on the size of the batches, on who shares one, or on how many
+    processes there are.
 
     Args:
-        model: a token-classification model in evaluation mode, on its device.
-        tokenizer: its fast tokenizer.
+        model: a token classifier.
         documents: ids and words.
-        config: windows, batches, precision.
+        config: windows, batches, decoding.
         scheme: whose integers to return.
         progress: called with the windows done and their number.
+        share: which part of the work is this process's.
 
     Raises:
-        GonerdError: an id is there twice, a label of the model is outside the scheme, or the model answers with NaN.
+        GonerdError: an id is there twice, a label of the model means nothing in the scheme, the model answers with NaN,
+            or one window does not fit the memory.
     """
     if len({name for name, _ in documents}) != len(documents):
         raise GonerdError("two documents have the same id")
-    labels = label_map(model.config, scheme)
-    chosen = local_length(model.config) if config.max_length is None and config.stride is None else config.max_length
-    reach = window_reach(model, tokenizer, stride=config.stride, max_length=chosen)
-    encoded = list(encode_documents(tokenizer, (words for _, words in documents), reach=reach))
+    decoding = Decoding(labels_of(model.labels, scheme, config), config.word, config.decoder)
+    encoded = list(encode_documents(model.tokenizer, (words for _, words in documents), reach=reach_of(model, config)))
+    max_tokens = config.max_tokens or automatic_max_tokens(model.device, width=model.width)
     tags = tag_documents(
-        model, encoded, labels=labels, max_tokens=config.max_tokens, precision=config.precision, progress=progress
-    )
+        model.forward, encoded, decoding=decoding, max_tokens=max_tokens, progress=progress, share=share
+    )  # fmt: skip
     named = {name: answer for (name, _), answer in zip(documents, tags, strict=True)}
     return named, _coverage(encoded, tags)
+
+
+def reach_of(model: TokenModel, config: PredictConfig) -> Reach:
+    """Return the windows that a model is run with."""
+    limit = model.reach or UNLIMITED
+    chosen = config.max_length
+    if chosen is None and config.stride is None:
+        chosen = model.local_length
+    size = min(limit, chosen or limit)
+    return Reach(size, size // 4 if config.stride is None else config.stride)
 
 
 def _coverage(documents: Sequence[EncodedDocument], tags: Sequence[NDArray[np.int8]]) -> Coverage:

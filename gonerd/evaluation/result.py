@@ -82,7 +82,10 @@ class ModelPart(_Part):
 
     name: str  # organisation/name on the Hub, or a folder's name
     revision: str  # commit, or the hash of the weights
-    backend: Literal["transformers", "predictions"]
+    backend: Annotated[str, Field(pattern=r"^[a-z]{1,32}$")]  # what ran it: transformers, spacy, predictions, …
+    files: dict[str, Sha256] = {}  # of a checkpoint in a folder, or of the predictions
+    labels: dict[str, str] = {}  # what the model's labels count as, where they are not tags of the scheme
+    tagging: str | None = None  # how the model writes entities: IOB2, IOB1, IO, BIOES
     architecture: str | None = None
     attention: str | None = None
     layers: int | None = None
@@ -108,6 +111,7 @@ class SpeedPart(_Part):
     tokens_per_second: Annotated[float, Field(ge=0.0)] | None = None  # sub-tokens
     peak_memory_mib: Annotated[float, Field(ge=0.0)] | None = None
     hardware: str
+    wall_seconds: Annotated[float, Field(ge=0.0)] | None = None  # loading, warming up and scoring included
 
 
 class Result(_Part):

@@ -14,7 +14,7 @@ from gonerd.labels import LabelScheme
 from gonerd.records import Example, Fingerprint, fingerprint
 
 CONLL_SUFFIXES = (".conll", ".iob2", ".tsv", ".txt")
-USED = ("id", "tokens", "ner_tags", "token_starts", "source")
+USED = ("id", "tokens", "ner_tags", "token_starts", "source", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class GoldDocument:
     ner_tags: tuple[str, ...]
     token_starts: tuple[int, ...] | None = None  # code points of the text; predictions as spans need them
     source: str | None = None
+    text: str | None = None  # for models that read text
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -37,7 +38,7 @@ class GoldDocument:
     @classmethod
     def of(cls, example: Example) -> GoldDocument:
         """Return what the scorer needs of a dataset row."""
-        return cls(example.id, example.tokens, example.ner_tags, example.token_starts, example.source)
+        return cls(example.id, example.tokens, example.ner_tags, example.token_starts, example.source, example.text)
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,10 @@ class Gold:
 def read_gold(path: Path, *, scheme: LabelScheme) -> Iterator[GoldDocument]:
     """Yield the gold documents of a file: `.parquet`, CoNLL (`.conll .iob2 .tsv .txt`), else JSON Lines, `.gz` or not.
 
-    Rows have `id`, `tokens` and `ner_tags` (tags, or the integers of the scheme's tags), and may have `token_starts`
-    and `source`; other columns are not looked at. CoNLL has the token in the first column and the tag in the last;
-    blank lines end sentences; `-DOCSTART-` starts a document, whose id is the second column, or else its number in the
-    file, from 1. Entities are read over the whole document.
+    Rows have `id`, `tokens` and `ner_tags` (tags, or the integers of the scheme's tags), and may have `token_starts`,
+    `source` and `text`; other columns are not looked at. CoNLL has the token in the first column and the tag in the
+    last; blank lines end sentences; `-DOCSTART-` starts a document, whose id is the second column, or else its number
+    in the file, from 1. Entities are read over the whole document.
 
     Raises:
         GonerdError: the file is missing or unreadable, or a row is not as described; the line is named.

@@ -1,14 +1,20 @@
-"""Pieces to batches: sorted by length so that little is padded, sized in sub-tokens."""
+"""Pieces to batches: sorted by length so that little is padded, sized in sub-tokens, halved where memory runs out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
+from gonerd.errors import GonerdError
 from gonerd.models.encode import Piece
+from gonerd.records import Progress
 
 if TYPE_CHECKING:
     import torch
+
+Answer = TypeVar("Answer")
 
 
 def token_batches(pieces: Sequence[Piece], *, max_tokens: int) -> list[list[int]]:
@@ -25,6 +31,81 @@ def token_batches(pieces: Sequence[Piece], *, max_tokens: int) -> list[list[int]
             longest = len(pieces[place].input_ids)
         batches[-1].append(place)
     return batches
+
+
+@dataclass(frozen=True)
+class Batches:
+    """All pieces in batches, and how to run them in the memory there is."""
+
+    pieces: Sequence[Piece]
+    max_tokens: int
+
+    def part(self, rank: int, size: int) -> list[list[int]]:
+        """Return every `size`-th batch from the one numbered `rank` on: each process gets long and short ones."""
+        return token_batches(self.pieces, max_tokens=self.max_tokens)[rank::size]
+
+    def run(
+        self, batches: Sequence[list[int]], answer: Callable[[list[int]], Sequence[Answer]], *, progress: Progress
+    ) -> dict[int, Answer]:
+        """Return the answer for each piece of some batches by its index.
+
+        A batch for which the memory does not suffice is done in halves, and so are the larger ones after it.
+
+        Raises:
+            GonerdError: the memory does not suffice for one piece alone.
+        """
+        found: dict[int, Answer] = {}
+        left, total = list(reversed(batches)), sum(map(len, batches))
+        limit = max(map(self._size, batches), default=0)
+        while left:
+            batch = left.pop()
+            if self._size(batch) > limit and len(batch) > 1:
+                left += _halves(batch)
+                continue
+            try:
+                found.update(zip(batch, answer(batch), strict=True))
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._refuse_single(batch, error)
+                limit = self._size(batch) // 2
+                left.append(batch)
+                _free_memory()
+                continue
+            progress(len(found), total)
+        return found
+
+    def _size(self, batch: list[int]) -> int:
+        """Return the sub-tokens of a batch, padding included."""
+        return len(batch) * max(len(self.pieces[place].input_ids) for place in batch)
+
+    def _refuse_single(self, batch: list[int], error: RuntimeError) -> None:
+        if len(batch) == 1:
+            raise GonerdError(
+                f"the memory does not suffice for {self._size(batch)} sub-tokens at once",
+                remedy="Set a shorter --max-length: longer documents are read in windows",
+            ) from error
+
+
+def _halves(batch: list[int]) -> list[list[int]]:
+    """Return both halves, the one to do first last."""
+    middle = (len(batch) + 1) // 2
+    return [batch[middle:], batch[:middle]]
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether an error of torch says that memory ran out, on a GPU or in the process."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _free_memory() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def pad_batch(pieces: Sequence[Piece], *, pad_id: int) -> dict[str, torch.Tensor]:

@@ -15,17 +15,13 @@ from typing import Any
 
 from gonerd.errors import GonerdError, unknown_name
 from gonerd.labels import LabelScheme
-from gonerd.models.encode import Reach
+from gonerd.models.reach import reach_tokens
 from gonerd.models.repository import CheckpointFiles, find_checkpoint
 from gonerd.store import read_json, sha256_file
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 WEIGHTS = "*.safetensors"
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}  # how files that are here are loaded
-# Their positions are counted from the padding index on, so the first rows of the table are never used.
-POSITIONS_AFTER_PADDING = ("roberta", "longformer", "xlm-roberta", "camembert")
-SHORTEST_LOCAL = 512  # shorter inputs are hardly faster, and share more
-UNLIMITED = 1_000_000  # a tokenizer without a limit says a number beyond this
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +40,13 @@ class CheckpointInfo:
 
 
 def load_checkpoint(
-    name_or_path: str | Path, *, scheme: LabelScheme, new_head: bool = False, revision: str | None = None
+    name_or_path: str | Path, *, scheme: LabelScheme | None, new_head: bool = False, revision: str | None = None
 ) -> tuple[Any, Any]:
     """Return the model, in evaluation mode and fp32, and the tokenizer of a token-classification checkpoint.
 
     Args:
         name_or_path: a folder, or a name on the Hub.
-        scheme: the scheme that the model's labels must belong to, in whatever order.
+        scheme: the scheme that the model's labels must belong to, in whatever order; None where any labels will do.
         new_head: accept an encoder without a head, or with the head of another task, and give it a new one with the
             scheme's tags: for training only.
         revision: commit on the Hub.
@@ -64,10 +60,8 @@ def load_checkpoint(
     files = _plain_files(name_or_path, revision)
     where = files.name
     config = _load_config(files)
-    if not (new_head and not _has_labels(config, scheme)):
-        label_map(config, scheme, where=where)
-    else:
-        set_labels(config, scheme)
+    if scheme is not None:
+        _settle_labels(config, scheme, where=where, new_head=new_head)
     with _explained(where), without_bars():
         model, report = AutoModelForTokenClassification.from_pretrained(
             files.folder,
@@ -80,6 +74,31 @@ def load_checkpoint(
         )
     _check_complete(model, report, where=where, new_head=new_head)
     return model.eval(), load_tokenizer(files)
+
+
+def read_config(name_or_path: str | Path, revision: str | None = None) -> Any:
+    """Return the configuration of a token-classification checkpoint, without its weights.
+
+    Raises:
+        GonerdError: there is no such checkpoint, its weights are a pickle, or it is a model of another task.
+    """
+    config = _load_config(_plain_files(name_or_path, revision))
+    tasks = [name for name in config.architectures or () if not str(name).endswith("ForTokenClassification")]
+    if tasks:
+        raise GonerdError(
+            f"this is no token classifier but a {tasks[0]}",
+            where=name_or_path,
+            remedy="Fine-tune it first: gonerd model finetune",
+        )
+    return config
+
+
+def _settle_labels(config: Any, scheme: LabelScheme, *, where: str, new_head: bool) -> None:
+    """Check that a model's labels are the scheme's, or give them to what is to get a new head."""
+    if new_head and not _has_labels(config, scheme):
+        set_labels(config, scheme)
+    else:
+        label_map(config, scheme, where=where)
 
 
 def _plain_files(name_or_path: str | Path, revision: str | None = None) -> CheckpointFiles:
@@ -181,13 +200,18 @@ def set_labels(config: Any, scheme: LabelScheme) -> None:
     config.label2id = {tag: number for number, tag in enumerate(scheme.tags)}
 
 
+def output_labels(config: Any) -> tuple[str, ...]:
+    """Return the names of a model's outputs, in their order."""
+    return tuple(str(config.id2label[number]) for number in range(len(config.id2label)))
+
+
 def label_map(config: Any, scheme: LabelScheme, *, where: object = None) -> tuple[int, ...]:
     """Return the scheme's integer for each output of a model, in the model's order.
 
     Raises:
         GonerdError: a label of the model is no tag of the scheme, or two outputs have the same label.
     """
-    labels = [config.id2label[number] for number in range(len(config.id2label))]
+    labels = output_labels(config)
     for label in labels:
         if label not in scheme.tags:
             raise unknown_name("label of the model", str(label), scheme.tags, where=where)
@@ -216,13 +240,23 @@ def checkpoint_revision(name_or_path: str | Path) -> str:
         GonerdError: there is no such checkpoint.
     """
     found = find_checkpoint(name_or_path)
-    if found.commit is not None:
-        return found.commit
-    _refuse_pickles(found.folder, where=found.name)
-    path = found.folder
+    return revision_of_files(checkpoint_files(name_or_path)) if found.commit is None else found.commit
+
+
+def revision_of_files(files: dict[str, str]) -> str:
+    """Return the hash of a model's files, given as the SHA-256 of each by its name."""
+    return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in files.items()).encode()).hexdigest()
+
+
+def checkpoint_files(name_or_path: str | Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a checkpoint that moves its answers.
+
+    Raises:
+        GonerdError: there is no such checkpoint, or no weights of it that are safe to open.
+    """
+    path = _plain_files(name_or_path).folder
     files = sorted({*path.glob(WEIGHTS), *path.glob("config.json"), *path.glob("tokenizer*"), *path.glob("vocab*")})
-    lines = [f"{file.name} {sha256_file(file)}" for file in files]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return {file.name: sha256_file(file) for file in files}
 
 
 def checkpoint_name(name_or_path: str | Path) -> str:
@@ -242,7 +276,7 @@ def describe(name_or_path: str | Path, model: Any, tokenizer: Any) -> Checkpoint
         layers=getattr(config, "num_hidden_layers", None),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         reach_tokens=reach_tokens(config, tokenizer),
-        labels=tuple(config.id2label[number] for number in range(len(config.id2label))),
+        labels=output_labels(config),
         teacher=_teacher(Path(name_or_path)),
     )
 
@@ -263,37 +297,3 @@ def _teacher(folder: Path) -> str | None:
         return None
     teacher = read_json(folder / "manifest.json").get("config", {}).get("teacher")
     return None if teacher is None else str(teacher)
-
-
-def reach_tokens(config: Any, tokenizer: Any) -> int | None:
-    """Return the longest input in sub-tokens, special tokens included, or None where there is no limit."""
-    limits = []
-    positions = getattr(config, "max_position_embeddings", None)
-    if isinstance(positions, int) and positions > 0:
-        unused = config.pad_token_id + 1 if config.model_type in POSITIONS_AFTER_PADDING else 0
-        limits.append(positions - unused)
-    if tokenizer.model_max_length < UNLIMITED:
-        limits.append(tokenizer.model_max_length)
-    return min(limits, default=None)
-
-
-def local_length(config: Any) -> int | None:
-    """Return the input, in sub-tokens, whose windows give a model of local attention alone its full-length tags.
-
-    None for a model with another attention, or whose positions are absolute. Windows share a quarter and meet in its
-    middle, so an eighth is to cover what the layers see to one side: half a window each. It is a power of two.
-    """
-    if config.model_type != "modernbert" or set(config.layer_types) != {"sliding_attention"}:
-        return None
-    seen = config.num_hidden_layers * (config.local_attention // 2)
-    length = SHORTEST_LOCAL
-    while length // 8 < seen:
-        length *= 2
-    return length
-
-
-def window_reach(model: Any, tokenizer: Any, *, stride: int | None, max_length: int | None = None) -> Reach:
-    """Return the windows to use: the model's reach, or less; `stride` sub-tokens are shared, or else a quarter."""
-    limit = reach_tokens(model.config, tokenizer) or UNLIMITED
-    size = min(limit, max_length or limit)
-    return Reach(size, size // 4 if stride is None else stride)

@@ -9,10 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gonerd.label_maps import map_labels
 from gonerd.labels import LabelScheme, load_scheme
-from gonerd.models.checkpoints import checkpoint_revision, label_map, save_checkpoint, window_reach, without_bars
+from gonerd.models.checkpoints import (
+    checkpoint_revision,
+    label_map,
+    output_labels,
+    save_checkpoint,
+    without_bars,
+)
+from gonerd.models.reach import window_reach
 from gonerd.models.small import model_files
-from gonerd.models.tagging import tag_documents
+from gonerd.models.tagging import Decoding, padded_forward, tag_documents
 from gonerd.records import Example, Manifest, Progress, sha256_of
 from gonerd.scoring import score_tag_ids
 from gonerd.store import MANIFEST, Run, is_current, read_manifest, replacing, write_json
@@ -85,19 +93,19 @@ def _fit(model: Any, tokenizer: Any, work: Path, *, loss: Loss, training: Traini
         seed=config.seed,
     )
     rows = encode_examples(tokenizer, training.validation, reach=reach, scheme=scheme)
-    objective = Objective(loss, partial(_validate, rows=rows, scheme=scheme, labels=labels, config=config))
+    decoding = Decoding(map_labels(output_labels(model.config), scheme))
+    objective = Objective(loss, partial(_validate, rows=rows, scheme=scheme, decoding=decoding, config=config))
     train(model, batches, work, objective=objective, config=config, progress=training.progress)
 
 
 def _validate(
-    model: Any, *, rows: Rows, scheme: LabelScheme, labels: tuple[int, ...], config: FinetuneConfig
+    model: Any, *, rows: Rows, scheme: LabelScheme, decoding: Decoding, config: FinetuneConfig
 ) -> dict[str, float]:
     """Return strict precision, recall and F1 over whole documents."""
     import numpy as np
 
-    tags = tag_documents(
-        model, rows.documents, labels=labels, max_tokens=config.batch_tokens, precision=config.precision
-    )
+    forward = padded_forward(model, precision=config.precision)
+    tags = tag_documents(forward, rows.documents, decoding=decoding, max_tokens=config.batch_tokens)
     starts = np.cumsum([0, *(len(answer) for answer in tags)])[:-1]
     counts = score_tag_ids(np.concatenate(rows.tags), np.concatenate(tags), starts, scheme=scheme).micro
     return {"f1": counts.f1, "precision": counts.precision, "recall": counts.recall}

@@ -8,7 +8,7 @@ from gonerd.cli.main import main
 from gonerd.errors import GonerdError
 from gonerd.evaluation import cost
 from gonerd.evaluation.cost import time_models
-from gonerd.evaluation.evaluate import evaluate, evaluate_predictions, predictions_path
+from gonerd.evaluation.evaluate import evaluate, predictions_path
 from gonerd.evaluation.hardware import watch_memory
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import read_result, result_path
@@ -57,7 +57,7 @@ def test_the_predictions_beside_it_score_the_same_again(written):
 
 def test_only_what_is_missing_is_computed(checkpoint, written, monkeypatch):
     out, before = written.parents[2], written.read_bytes()
-    monkeypatch.setattr("gonerd.evaluation.evaluate._run_checkpoint", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr("gonerd.evaluation.evaluate._write", lambda *_, **__: pytest.fail("computed again"))
     assert evaluate(checkpoint, GOLD, out, config=CONFIG, name="org/tiny") == written
     assert (
         evaluate(checkpoint, GOLD, out, config=PredictConfig(device="cpu", max_tokens=64), name="org/tiny") == written
@@ -87,20 +87,20 @@ def write(path, documents):
 
 
 def test_perfect_predictions_score_one(tmp_path):
-    path = evaluate_predictions(write(tmp_path / "p.jsonl.gz", GOLD.documents), GOLD, tmp_path, name="us/file")
+    path = evaluate(write(tmp_path / "p.jsonl.gz", GOLD.documents), GOLD, tmp_path, config=CONFIG, name="us/file")
     result = read_result(path)
     assert result.strict.micro.f1 == result.lenient.micro.f1 == 1.0
     assert result.model.backend == "predictions"
-    assert evaluate_predictions(tmp_path / "p.jsonl.gz", GOLD, tmp_path, name="us/file") == path
+    assert evaluate(tmp_path / "p.jsonl.gz", GOLD, tmp_path, config=CONFIG, name="us/file") == path
 
 
 def test_predictions_that_leave_words_out_are_refused(tmp_path):
     with pytest.raises(GonerdError, match="1 documents can not be scored; the first is test-0: missing"):
-        evaluate_predictions(write(tmp_path / "p.jsonl", GOLD.documents[1:]), GOLD, tmp_path, name="us/file")
+        evaluate(write(tmp_path / "p.jsonl", GOLD.documents[1:]), GOLD, tmp_path, config=CONFIG, name="us/file")
     short = replace(GOLD.documents[2], tokens=("a",), ner_tags=("O",), token_starts=(0,))
     documents = [*GOLD.documents[:2], short, *GOLD.documents[3:]]
     with pytest.raises(GonerdError, match="test-2: misaligned"):
-        evaluate_predictions(write(tmp_path / "q.jsonl", documents), GOLD, tmp_path, name="us/file")
+        evaluate(write(tmp_path / "q.jsonl", documents), GOLD, tmp_path, config=CONFIG, name="us/file")
 
 
 @pytest.mark.parametrize("split", ["../../up", "a/b", "", "x" * 100])

@@ -1,4 +1,3 @@
-import copy
 import json
 import shutil
 
@@ -9,13 +8,19 @@ from safetensors.torch import load_file, save_file
 from tiny_models import SCHEME, tiny_checkpoint, tiny_examples
 
 from gonerd.errors import GonerdError
+from gonerd.evaluation.backend_tokens import TRANSFORMERS
 from gonerd.evaluation.predict import PredictConfig, predict_tags
 from gonerd.models.batches import pad_batch
-from gonerd.models.checkpoints import load_checkpoint, local_length
+from gonerd.models.checkpoints import load_checkpoint, read_config
 from gonerd.models.encode import Reach, encode_documents
+from gonerd.models.reach import local_length
 
 DOCUMENTS = [(example.id, example.tokens) for example in tiny_examples(16, split="test")]
 SMALL = PredictConfig(max_tokens=1, device="cpu")
+
+
+def load(folder, config=SMALL):
+    return TRANSFORMERS.load(str(folder), "cpu", config).model
 
 
 def sharpen(folder):
@@ -37,11 +42,11 @@ def folder(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(folder):
-    return load_checkpoint(folder, scheme=SCHEME)
+    return load(folder)
 
 
 def tags_of(loaded, documents, config=SMALL):
-    return predict_tags(*loaded, documents, config=config, scheme=SCHEME)
+    return predict_tags(loaded, documents, config=config, scheme=SCHEME)
 
 
 def same(ours, theirs):
@@ -73,8 +78,8 @@ def test_tags_do_not_depend_on_batch_mates(loaded):
     assert np.array_equal(alone["test-1"], mates["test-1"])
 
 
-def test_logits_do_not_depend_on_padding(loaded):
-    model, tokenizer = loaded
+def test_logits_do_not_depend_on_padding(folder):
+    model, tokenizer = load_checkpoint(folder, scheme=SCHEME)
     for length in (1, 5, 13, 14, 15, 29, 30, 31, 61, 62):  # around multiples of the window
         (document,) = encode_documents(tokenizer, [["😀"] * 200], reach=Reach(min(64, length + 2), 0))
         piece = document.pieces[0]
@@ -87,7 +92,7 @@ def test_logits_do_not_depend_on_padding(loaded):
 
 def test_windows_that_share_more_than_the_layers_see_change_nothing(tmp_path):
     sharp = sharpen(tiny_checkpoint(tmp_path / "long", reach_tokens=1024))
-    loaded = load_checkpoint(sharp, scheme=SCHEME)
+    loaded = load(sharp)
     whole, coverage = tags_of(loaded, DOCUMENTS, PredictConfig(device="cpu", max_length=1024))
     assert coverage.windowed_documents == 0
     # Two layers see 8 sub-tokens each to either side; windows meet in the middle of what they share.
@@ -100,8 +105,8 @@ def test_windows_that_share_more_than_the_layers_see_change_nothing(tmp_path):
 
 def test_a_local_model_is_windowed_by_default_with_the_tags_of_the_full_length(tmp_path):
     sharp = sharpen(tiny_checkpoint(tmp_path / "long", layers=4, window=32, reach_tokens=4096))
-    loaded = load_checkpoint(sharp, scheme=SCHEME)
-    assert local_length(loaded[0].config) == 512  # an eighth is just what four layers see to one side
+    loaded = load(sharp)
+    assert loaded.local_length == 512  # an eighth is just what four layers see to one side
     documents = [(f"long-{turn}", [word for _, words in DOCUMENTS[turn:] for word in words]) for turn in range(2)]
     whole, coverage = tags_of(loaded, documents, PredictConfig(device="cpu", max_length=4096))
     assert coverage.windowed_documents == 0
@@ -111,8 +116,8 @@ def test_a_local_model_is_windowed_by_default_with_the_tags_of_the_full_length(t
     assert len(np.unique(whole["long-0"])) > 2
 
 
-def test_only_local_attention_with_relative_positions_is_windowed_by_default(loaded):
-    config = copy.deepcopy(loaded[0].config)
+def test_only_local_attention_with_relative_positions_is_windowed_by_default(folder):
+    config = read_config(folder)
     if config.model_type == "longformer":
         assert local_length(config) is None
         return
@@ -133,7 +138,7 @@ def test_labels_in_another_order_give_the_same_tags(folder, loaded, tmp_path):
     tags = [SCHEME.tags[number] for number in order]
     config |= {"id2label": dict(enumerate(tags)), "label2id": {tag: number for number, tag in enumerate(tags)}}
     (other / "config.json").write_text(json.dumps(config))
-    assert same(tags_of(load_checkpoint(other, scheme=SCHEME), DOCUMENTS)[0], tags_of(loaded, DOCUMENTS)[0])
+    assert same(tags_of(load(other), DOCUMENTS)[0], tags_of(loaded, DOCUMENTS)[0])
 
 
 def test_odd_documents_are_answered(loaded):
@@ -154,7 +159,7 @@ def test_nan_answers_are_an_error(folder, tmp_path):
     state["classifier.bias"][3] = float("nan")
     save_file(state, broken / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(GonerdError, match="NaN"):
-        tags_of(load_checkpoint(broken, scheme=SCHEME), DOCUMENTS)
+        tags_of(load(broken), DOCUMENTS)
 
 
 def test_two_documents_of_one_id_are_an_error(loaded):
@@ -165,6 +170,6 @@ def test_two_documents_of_one_id_are_an_error(loaded):
 def test_progress_ends_at_the_total(loaded):
     seen = []
     predict_tags(
-        *loaded, DOCUMENTS, config=SMALL, scheme=SCHEME, progress=lambda done, total: seen.append((done, total))
+        loaded, DOCUMENTS, config=SMALL, scheme=SCHEME, progress=lambda done, total: seen.append((done, total))
     )
     assert seen[-1][0] == seen[-1][1] == len(seen)

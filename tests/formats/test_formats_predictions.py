@@ -260,7 +260,10 @@ def test_json_lines_and_parquet_with_tags_or_integers_give_the_same_gold(tmp_pat
     for name, content in (("s", rows()), ("i", with_integers())):
         parquet.write_table(pyarrow.Table.from_pylist(content), tmp_path / f"{name}.parquet", row_group_size=1)
         paths.append(tmp_path / f"{name}.parquet")
-    expected = [GoldDocument("a", TOKENS, TAGS, STARTS), GoldDocument("b", ("Oslo",), ("B-LOC",), (0,))]
+    expected = [
+        GoldDocument("a", TOKENS, TAGS, STARTS, text=TEXT),
+        GoldDocument("b", ("Oslo",), ("B-LOC",), (0,), text="Oslo"),
+    ]
     for path in paths:
         assert list(read_gold(path, scheme=SCHEME)) == expected, path
 

@@ -1,0 +1,46 @@
+"""How much a model sees at once, and the windows that follow from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gonerd.models.encode import Reach
+
+# Their positions are counted from the padding index on, so the first rows of the table are never used.
+POSITIONS_AFTER_PADDING = ("roberta", "longformer", "xlm-roberta", "camembert")
+SHORTEST_LOCAL = 512  # shorter inputs are hardly faster, and share more
+UNLIMITED = 1_000_000  # a tokenizer without a limit says a number beyond this
+
+
+def reach_tokens(config: Any, tokenizer: Any) -> int | None:
+    """Return the longest input in sub-tokens, special tokens included, or None where there is no limit."""
+    limits = []
+    positions = getattr(config, "max_position_embeddings", None)
+    if isinstance(positions, int) and positions > 0:
+        unused = config.pad_token_id + 1 if config.model_type in POSITIONS_AFTER_PADDING else 0
+        limits.append(positions - unused)
+    if tokenizer.model_max_length < UNLIMITED:
+        limits.append(tokenizer.model_max_length)
+    return min(limits, default=None)
+
+
+def local_length(config: Any) -> int | None:
+    """Return the input, in sub-tokens, whose windows give a model of local attention alone its full-length tags.
+
+    None for a model with another attention, or whose positions are absolute. Windows share a quarter and meet in its
+    middle, so an eighth is to cover what the layers see to one side: half a window each. It is a power of two.
+    """
+    if config.model_type != "modernbert" or set(config.layer_types) != {"sliding_attention"}:
+        return None
+    seen = config.num_hidden_layers * (config.local_attention // 2)
+    length = SHORTEST_LOCAL
+    while length // 8 < seen:
+        length *= 2
+    return length
+
+
+def window_reach(model: Any, tokenizer: Any, *, stride: int | None, max_length: int | None = None) -> Reach:
+    """Return the windows to use: the model's reach, or less; `stride` sub-tokens are shared, or else a quarter."""
+    limit = reach_tokens(model.config, tokenizer) or UNLIMITED
+    size = min(limit, max_length or limit)
+    return Reach(size, size // 4 if stride is None else stride)

@@ -1,0 +1,59 @@
+"""Several processes on one evaluation, as `accelerate launch` starts them: each does its part, all get the whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gonerd.errors import GonerdError
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which of how many processes this is."""
+
+    rank: int = 0
+    size: int = 1
+    device: str | None = None  # its own, where there are several processes
+
+    def gather(self, compute: Callable[[], dict[int, Answer]]) -> dict[int, Answer]:
+        """Return what all processes computed together; what one of them raises, all raise.
+
+        Raises:
+            GonerdError: one of the processes could not do its part.
+        """
+        if self.size == 1:
+            return compute()
+        from accelerate.utils import gather_object
+
+        part: dict[int, Answer] | str
+        try:
+            part = compute()
+        except GonerdError as error:
+            part = str(error)
+        parts: list[Any] = gather_object([part])
+        for found in parts:
+            if isinstance(found, str):
+                raise GonerdError(found)
+        return {place: answer for found in parts for place, answer in found.items()}
+
+
+ALONE = Share()
+
+
+def launched_share(device: str) -> Share:
+    """Return this process's share: what `accelerate launch` says in the environment, or all of it.
+
+    Args:
+        device: the kind of device that is wanted, `cpu` or `cuda`.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return ALONE
+    from accelerate import PartialState
+
+    state = PartialState(cpu=device == "cpu")
+    return Share(state.process_index, state.num_processes, str(state.device))
