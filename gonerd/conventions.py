@@ -32,6 +32,7 @@ class Conventions:
     titled: frozenset[str] = frozenset()  # labels before whose names titles stand
     titles: frozenset[str] = frozenset()
     sources: dict[str, dict[str, str]] = field(default_factory=dict)  # other scheme -> its label -> this one's
+    no_entities: frozenset[str] = frozenset()  # other schemes' labels of what is no entity in this one
 
     def labels_from(self, source: str) -> dict[str, str]:
         """Return the labels of another scheme in this one's.
@@ -68,6 +69,7 @@ def load_conventions(scheme: str = "gonerd") -> Conventions:
             titled=frozenset(spans.get("titled", ())),
             titles=frozenset(spans.get("titles", ())),
             sources=sources,
+            no_entities=frozenset(table.get("no_entities", {}).get("labels", ())),
         )
     except TypeError as error:
         raise GonerdError("[spans] should hold lists of strings", where=path) from error

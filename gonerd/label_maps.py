@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from gonerd.conventions import load_conventions
 from gonerd.errors import GonerdError, unknown_name
-from gonerd.labels import LabelScheme
+from gonerd.labels import LabelScheme, has_scheme
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,18 +28,6 @@ all, so that neighbours of one type are one entity. BIOES (or BILOU): S- (U-) is
 one.
 """
 
-# Types that mean much the same in the common schemes; a scheme's own label is whichever of a family it has.
-FAMILIES = (
-    ("PER", "PERSON", "PERS", "PEOPLE", "HUMAN"),
-    ("ORG", "ORGANIZATION", "ORGANISATION", "CORPORATION", "COMPANY", "INSTITUTION", "GROUP"),
-    ("LOC", "LOCATION", "GPE", "GEO", "FAC", "FACILITY", "PLACE"),
-    ("MISC", "MISCELLANEOUS", "NORP", "EVENT", "EVE", "EVT", "WORK_OF_ART", "CREATIVE-WORK", "WORK", "ART", "LAW",
-     "LANGUAGE", "PRODUCT", "PROD", "NAT", "VEH", "VEHICLE"),
-)  # fmt: skip
-# Types of the common schemes that no scheme of names has: they count as O.
-NO_NAMES = frozenset({
-    "DATE", "TIME", "TIM", "MONEY", "PERCENT", "PERCENTAGE", "QUANTITY", "ORDINAL", "CARDINAL", "NUMBER", "DURATION",
-})  # fmt: skip
 OUTSIDE = "O"
 NUMBERED = re.compile(r"LABEL_(\d+)")
 PREFIXED = re.compile(r"([BILOUESM])[-_](.+)", re.DOTALL)
@@ -218,14 +208,17 @@ def _plain(target: str) -> str:
 
 
 def _meaning(name: str, scheme: LabelScheme) -> str | None:
-    """Return the scheme's label for a type, `O` for what is no name anywhere, or None if it means nothing here."""
-    wanted = name.upper()
-    exact = {label.upper(): label for label in scheme.names}
-    if wanted in exact:
-        return exact[wanted]
-    for family in FAMILIES:
-        if wanted in family:
-            near = [exact[member] for member in family if member in exact]
-            if near:
-                return near[0]
-    return OUTSIDE if wanted in NO_NAMES else None
+    """Return the scheme's label for a type, `O` for what is no name there, or None if the scheme says nothing of it."""
+    return _meanings(scheme).get(name.upper())
+
+
+@cache
+def _meanings(scheme: LabelScheme) -> dict[str, str]:
+    """Return all that a scheme says of types, its own among them, in capitals."""
+    meanings: dict[str, str] = {}
+    if has_scheme(scheme.name):
+        conventions = load_conventions(scheme.name)
+        meanings = {name.upper(): OUTSIDE for name in conventions.no_entities}
+        for labels in conventions.sources.values():
+            meanings |= {name.upper(): label for name, label in labels.items()}
+    return meanings | {label.upper(): label for label in scheme.names}

@@ -71,6 +71,11 @@ def _tag_index(scheme: LabelScheme) -> dict[str, int]:
     return {tag: number for number, tag in enumerate(scheme.tags)}
 
 
+def has_scheme(name: str) -> bool:
+    """Tell whether there is a scheme of that name."""
+    return (folder("annotation_guidelines") / f"{name}.toml").is_file()
+
+
 @cache
 def load_scheme(name: str = "gonerd") -> LabelScheme:
     """Return the scheme that `annotation_guidelines/<name>.toml` defines.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gonerd.annotation.pipelines import BATCH, portions
 from gonerd.annotation.suggest import SUGGESTERS, Maker
 from gonerd.errors import GonerdError
 from gonerd.labels import LabelScheme
 from gonerd.records import Annotation, Document, Predict
+
+if TYPE_CHECKING:
+    from gonerd.evaluation.predict import TokenModel
 
 
 def with_model(argument: str, scheme: LabelScheme) -> Predict:
@@ -21,7 +24,7 @@ def with_model(argument: str, scheme: LabelScheme) -> Predict:
     """
     if not argument:
         raise GonerdError("the suggester 'model' needs a checkpoint", remedy="For example: model:models/student")
-    model, tokenizer = _load(argument, scheme)
+    model = _load(argument, scheme)
 
     def predict(documents: Iterable[Document]) -> Iterator[Annotation]:
         from gonerd.dataset.tokens import Tokenizer
@@ -32,7 +35,7 @@ def with_model(argument: str, scheme: LabelScheme) -> Predict:
         for batch in portions(documents, BATCH):
             tokenized = {document.id: words(document.text) for document in batch}
             rows = [(name, text.tokens) for name, text in tokenized.items()]
-            tags, _ = predict_tags(model, tokenizer, rows, config=PredictConfig(), scheme=scheme)
+            tags, _ = predict_tags(model, rows, config=PredictConfig(), scheme=scheme)
             for document in batch:
                 text = tokenized[document.id]
                 found = spans_from_tags([scheme.tags[tag] for tag in tags[document.id]], reading="lenient")
@@ -43,12 +46,14 @@ def with_model(argument: str, scheme: LabelScheme) -> Predict:
 
 
 @cache
-def _load(checkpoint: str, scheme: LabelScheme) -> tuple[Any, Any]:
-    from gonerd.models.checkpoints import load_checkpoint
+def _load(checkpoint: str, scheme: LabelScheme) -> TokenModel:
+    from gonerd.evaluation.backend_tokens import TRANSFORMERS
+    from gonerd.evaluation.predict import PredictConfig, labels_of
     from gonerd.models.tagging import choose_device
 
-    model, tokenizer = load_checkpoint(checkpoint, scheme=scheme)
-    return model.to(choose_device("auto")), tokenizer
+    config = PredictConfig()
+    labels_of(TRANSFORMERS.outputs(checkpoint), scheme, config, where=checkpoint)
+    return TRANSFORMERS.load(checkpoint, choose_device("auto"), config).model
 
 
 KINDS: dict[str, Maker] = {**SUGGESTERS, "model": with_model}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gonerd import __version__
+from gonerd.conventions import load_conventions
 from gonerd.errors import GonerdError
 from gonerd.evaluation.backends import Answers, Backend, InputDocument, Setup, open_backend
 from gonerd.evaluation.hardware import describe_hardware, library_versions, watch_memory
@@ -119,10 +120,11 @@ def _write(backend: Backend, gold: Gold, out: Path, *, progress: Progress) -> Pa
 
 
 def _trim(predictions: Iterable[Prediction], gold: Gold) -> Iterator[Prediction]:
+    conventions = load_conventions(gold.scheme.name)
     tokens = {document.id: document.tokens for document in gold.documents}
     for item in predictions:
         tags = item.ner_tags
-        yield item if tags is None else Prediction(item.id, ner_tags=trimmed(tokens[item.id], tags))
+        yield item if tags is None else Prediction(item.id, ner_tags=trimmed(tokens[item.id], tags, conventions))
 
 
 def _complete(matching: Matching, *, where: object) -> Matching:
