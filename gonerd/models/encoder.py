@@ -17,11 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gonerd.errors import GonerdError
+from gonerd.models.attention.bigbird import BigBird
 from gonerd.models.attention.full import Full
-from gonerd.models.config import EncoderConfig, FullAttention
+from gonerd.models.attention.longformer import Longformer
+from gonerd.models.config import BigBirdAttention, EncoderConfig, FullAttention, LongformerAttention
 from gonerd.models.packing import Layout, Padding
 
-ATTENTIONS: dict[type, Callable[[EncoderConfig, int], nn.Module]] = {FullAttention: Full}
+ATTENTIONS: dict[type, Callable[[EncoderConfig, int], nn.Module]] = {
+    FullAttention: Full,
+    LongformerAttention: Longformer,
+    BigBirdAttention: BigBird,
+}
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
     "gelu_tanh": partial(functional.gelu, approximate="tanh"),

@@ -6,11 +6,11 @@ row that holds several documents; padding exists only at the border, where a pad
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gonerd.models.attention.engine import Plan
     from gonerd.models.attention.pattern import Pattern
 
+T = TypeVar("T")
 EngineName = Literal["auto", "tiles", "flex", "dense"]
 
 
@@ -40,7 +41,7 @@ class Layout:
     """Global tokens at the start of each document, for attentions that know such; None: what the encoder says."""
     engine: EngineName = "auto"
     """How attention is computed: see `attention.engine`."""
-    _plans: dict[Pattern, Plan] = field(default_factory=dict, init=False, repr=False)
+    _kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         ends = [start + length for start, length in zip(self.starts, self.lengths, strict=True)]
@@ -57,20 +58,20 @@ class Layout:
     @cached_property
     def document(self) -> Tensor:
         """Number of the document that a slot belongs to, (slots,); -1: none."""
-        return self._spread(range(len(self.starts)), outside=-1)
+        return self.spread(range(len(self.starts)), outside=-1)
 
     @cached_property
     def length(self) -> Tensor:
         """Length of the document that a slot belongs to, (slots,); 0: none."""
-        return self._spread(self.lengths, outside=0)
+        return self.spread(self.lengths, outside=0)
 
     @cached_property
     def position(self) -> Tensor:
         """A slot's place in its document, (slots,), from 0 on; 0 outside."""
-        places = torch.arange(self.slots, device=self.device) - self._spread(self.starts, outside=0)
+        places = torch.arange(self.slots, device=self.device) - self.spread(self.starts, outside=0)
         return places.where(self.document >= 0, 0)
 
-    def _spread(self, values: Sequence[int], *, outside: int) -> Tensor:
+    def spread(self, values: Sequence[int], *, outside: int) -> Tensor:
         """Return each document's value in each of its slots."""
         row = torch.full((self.slots,), outside)
         for start, length, value in zip(self.starts, self.lengths, values, strict=True):
@@ -81,9 +82,13 @@ class Layout:
         """Return how to compute a pattern on this row; made at its first use."""
         from gonerd.models.attention.engine import Plan
 
-        if pattern not in self._plans:
-            self._plans[pattern] = Plan(pattern, self)
-        return self._plans[pattern]
+        return self.keep((Plan, pattern), lambda: Plan(pattern, self))
+
+    def keep(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is made once for this row, and kept under a key."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)

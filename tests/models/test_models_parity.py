@@ -4,29 +4,22 @@ from dataclasses import replace
 
 import pytest
 import torch
-from encoder_support import bert, padded, roberta, tokens
+from encoder_support import PAIRS, padded, tokens
 
 from gonerd.models.packing import pack, unpack
 
-MAKERS = {"roberta": roberta, "bert": bert}
-LENGTHS = (1, 2, 63, 64, 65, 511, 512, 513, 700, 705)
+LONG = ["roberta", "longformer", "longformer, global tokens", "bigbird"]
 EXACT = 1e-5
 
 
-@pytest.fixture(scope="module", params=MAKERS)
-def pair(request):
-    """A reference, its encoder, documents, and the reference's answers for each document alone."""
-    reference, encoder = MAKERS[request.param]()
-    documents = tokens(*LENGTHS)
+@pytest.fixture(scope="module", params=PAIRS)
+def case(request):
+    """An encoder, documents, and the reference's answers for each document alone."""
+    pair = PAIRS[request.param]()
+    documents = tokens(*pair.lengths)
     with torch.no_grad():
-        answers = [alone(reference, document) for document in documents]
-    return encoder, documents, answers
-
-
-def alone(reference, document):
-    """Return a reference's last hidden state and logits for one document."""
-    answer = reference(document[None], output_hidden_states=True)
-    return answer.hidden_states[-1][0], answer.logits[0]
+        answers = [pair.alone(document) for document in documents]
+    return pair.encoder, documents, answers
 
 
 def assert_same(answers, output, places):
@@ -37,17 +30,16 @@ def assert_same(answers, output, places):
 
 
 @torch.no_grad()
-def test_alone(pair):
-    encoder, documents, answers = pair
+def test_alone(case):
+    encoder, documents, answers = case
     for document, answer in zip(documents, answers, strict=True):
         assert_same([answer], encoder(document[None]), [0])
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("extra", [0, 7])
-@pytest.mark.parametrize("left", [False, True], ids=["right", "left"])
-def test_padded(pair, left, extra):
-    encoder, documents, answers = pair
+@pytest.mark.parametrize(("left", "extra"), [(False, 0), (True, 7)], ids=["right", "left"])
+def test_padded(case, left, extra):
+    encoder, documents, answers = case
     ids, mask = padded(documents, left=left, extra=extra)
     places = [(row, mask[row].bool()) for row in range(len(documents))]
     assert_same(answers, encoder(ids, mask), places)
@@ -55,8 +47,8 @@ def test_padded(pair, left, extra):
 
 @torch.no_grad()
 @pytest.mark.parametrize("align", [1, 64])
-def test_packed(pair, align):
-    encoder, documents, answers = pair
+def test_packed(case, align):
+    encoder, documents, answers = case
     rows = pack(documents, 1400, align=align)
     outputs = [encoder(row.input_ids, layout=row.layout) for row in rows]
     hidden = unpack(rows, [output.last_hidden_state for output in outputs])
@@ -66,10 +58,23 @@ def test_packed(pair, align):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("lengths", [(1024, 1500), pytest.param((4096,), marks=pytest.mark.slow)], ids=str)
+@pytest.mark.parametrize("name", LONG)
+def test_long_documents(name, lengths):
+    pair = PAIRS[name]()
+    documents = tokens(*lengths)
+    row = pack(documents, sum(lengths))[0]
+    output = pair.encoder(row.input_ids, layout=row.layout)
+    own = zip(unpack([row], [output.last_hidden_state]), unpack([row], [output.logits]), strict=True)
+    for document, answer in zip(documents, own, strict=True):
+        torch.testing.assert_close(answer, pair.alone(document), atol=EXACT, rtol=0)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("engine", ["dense", "flex"])
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-def test_the_engines_agree(pair, engine):
-    encoder, *_ = pair
+def test_the_engines_agree(case, engine):
+    encoder, *_ = case
     row = pack(tokens(1, 40, 200, 33), 512, align=16)[0]
     ways = [replace(row.layout, engine=name) for name in ("tiles", engine)]
     tiles, other = (

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +38,14 @@ class Plan:
         self._flex: dict[int, tuple[Any, Any]] = {}
 
     @cached_property
-    def tiles(self) -> list[tuple[Tile, Tensor | None]]:
+    def tiles(self) -> list[Tile]:
+        """The tiles."""
+        return list(self.pattern.tiles(self.layout))
+
+    @cached_property
+    def masked_tiles(self) -> list[tuple[Tile, Tensor | None]]:
         """The tiles, and what is added to their scores: (runs or 1, 1, queries, keys), or None for nothing."""
-        return [(tile, self._mask(tile)) for tile in self.pattern.tiles(self.layout)]
+        return [(tile, self._mask(tile)) for tile in self.tiles]
 
     def _mask(self, tile: Tile) -> Tensor | None:
         if tile.rule == "open":
@@ -64,7 +69,7 @@ class Plan:
     @property
     def is_few_open_tiles(self) -> bool:
         """Whether plain attention calls, no more than a few, are the pattern on this row."""
-        return len(self.tiles) <= FEW_TILES and all(mask is None for _, mask in self.tiles)
+        return len(self.tiles) <= FEW_TILES and all(tile.rule == "open" for tile in self.tiles)
 
     def flex(self, keys: int) -> tuple[Any, Any]:
         """Return FlexAttention's block mask for a number of keys, and its score function."""
@@ -96,7 +101,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, plan: Plan, *, dropout: fl
         return attend_flex(query, key, value, plan)
     if engine == "dense":
         return _attend_dense(query, key, value, plan)
-    return _attend_tiles(query, key, value, plan, dropout)
+    return attend_tiles(query, key, value, plan.masked_tiles, dropout=dropout)
 
 
 def _attend_dense(query: Tensor, key: Tensor, value: Tensor, plan: Plan) -> Tensor:
@@ -107,9 +112,12 @@ def _attend_dense(query: Tensor, key: Tensor, value: Tensor, plan: Plan) -> Tens
     return collected[0].transpose(0, 1)
 
 
-def _attend_tiles(query: Tensor, key: Tensor, value: Tensor, plan: Plan, dropout: float) -> Tensor:
+def attend_tiles(
+    query: Tensor, key: Tensor, value: Tensor, tiles: Sequence[tuple[Tile, Tensor | None]], *, dropout: float = 0.0
+) -> Tensor:
+    """Return what `attend` returns, of tiles with their masks; queries may be other slots than the row's."""
     parts: list[tuple[Runs, Tensor]] = []
-    for tile, mask in plan.tiles:
+    for tile, mask in tiles:
         for queries, keys, values, part_mask in _calls(tile, mask, key, value):
             collected = scaled_dot_product_attention(
                 queries.of(query), keys, values, attn_mask=_like(part_mask, query), dropout_p=dropout
@@ -134,7 +142,7 @@ def _calls(
     for first in range(0, runs, at_once):
         chosen = tile.keys[first : first + at_once].clamp(min=0)
         some = Runs(tile.queries.start + first * tile.queries.step, tile.queries.size, len(chosen), tile.queries.step)
-        some_mask = None if mask is None else mask[first : first + at_once]
+        some_mask = mask if mask is None or len(mask) == 1 else mask[first : first + at_once]
         yield some, key[chosen].transpose(1, 2), value[chosen].transpose(1, 2), some_mask
 
 

@@ -75,7 +75,7 @@ def _blocks(plan: Plan, keys: int) -> tuple[Tensor, Tensor]:
     """Return which blocks the tiles touch, and which lie in an open tile: (query blocks, key blocks) bool."""
     shape = (-(-plan.layout.slots // BLOCK), -(-keys // BLOCK))
     touched, whole = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
-    for tile in plan.pattern.tiles(plan.layout):
+    for tile in plan.tiles:
         queries = _touched_by(tile.queries)  # (runs, query blocks)
         seen = _touched_by(tile.keys)  # (runs, key blocks)
         touched[queries[:, :, None], seen[:, None, :]] = True
