@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import heapq
 import json
+import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
+from typing import IO
 
 
 def sha256_of(text: str) -> str:
@@ -196,14 +201,55 @@ class Fingerprint:
 
 
 def fingerprint(rows: Iterable[tuple[str, Iterable[str], Iterable[str] | None]]) -> Fingerprint:
-    """Return the fingerprint of `(id, tokens, tags)` rows; it does not depend on their order."""
-    inputs, gold, hidden = [], [], False
-    for document_id, tokens, tags in rows:
-        line = [document_id, *tokens]
-        inputs.append(sha256_of(json.dumps(line)))
-        hidden = hidden or tags is None
-        gold.append(sha256_of(json.dumps([line, list(tags or ())])))
-    return Fingerprint(sha256_of("\n".join(sorted(inputs))), None if hidden else sha256_of("\n".join(sorted(gold))))
+    """Return the fingerprint of `(id, tokens, tags)` rows, however many; it does not depend on their order.
+
+    It is the SHA-256 of the rows' SHA-256 in hexadecimal, sorted, a line each.
+    """
+    hidden = False
+    with contextlib.ExitStack() as stack:
+        inputs, gold = (stack.enter_context(_SortedHashes()) for _ in range(2))
+        for document_id, tokens, tags in rows:
+            line = [document_id, *tokens]
+            inputs.add(json.dumps(line))
+            hidden = hidden or tags is None
+            gold.add(json.dumps([line, list(tags or ())]))
+        return Fingerprint(inputs.sha256(), None if hidden else gold.sha256())
+
+
+class _SortedHashes:
+    """The hashes of texts, in order at the end; beyond some thousands they wait on disk, in sorted runs."""
+
+    RUN = 50_000
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes] = []
+        self._runs: list[IO[bytes]] = []
+
+    def __enter__(self) -> _SortedHashes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for run in self._runs:
+            run.close()
+
+    def add(self, text: str) -> None:
+        self._waiting.append(hashlib.sha256(text.encode("utf-8")).digest())
+        if len(self._waiting) == self.RUN:
+            run = tempfile.TemporaryFile(prefix="gonerd-")  # noqa: SIM115 - closed by __exit__
+            run.writelines(sorted(self._waiting))
+            run.seek(0)
+            self._runs.append(run)
+            self._waiting = []
+
+    def sha256(self) -> str:
+        """Return the hash of all hashes."""
+        size = hashlib.sha256().digest_size
+        runs = [iter(partial(run.read, size), b"") for run in self._runs]
+        whole, separator = hashlib.sha256(), b""
+        for found in heapq.merge(*runs, sorted(self._waiting)):
+            whole.update(separator + found.hex().encode())
+            separator = b"\n"
+        return whole.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,19 @@
 
 Shingles of words are hashed, their set is summed up in a signature whose agreement estimates the Jaccard similarity
 (Broder 1997), and bands of the signature find candidates without comparing all pairs (Leskovec, Rajaraman and Ullman,
-Mining of Massive Datasets, chapter 3). The result depends on the documents alone: not on their order, nor on the
-process.
+Mining of Massive Datasets, chapter 3). Signatures wait on disk, so that any number of documents can be compared in
+little memory. The result depends on the documents alone: not on their order, nor on the process.
 """
 
 from __future__ import annotations
 
 import re
+import tempfile
 import zlib
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"\w+")
 _CHUNK = 512  # shingles hashed at a time, so that the table stays in the cache
+_BLOCK = 4_096  # signatures read one after the other at a time
+_WINDOW = 16_384  # signatures of some buckets in memory at a time
+_PAIRS = 16_384  # compared at a time
+_PART = 131_072  # rows of a band that are sorted at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,41 +87,210 @@ def clusters(signatures: Mapping[str, NDArray[np.uint64]], config: SimilarityCon
 
     Clusters are the connected components of the pairs at or above the threshold.
     """
-    parent = {name: name for name in signatures}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
-
-    for first, second in _candidates(signatures, config):
-        low, high = sorted((root(first), root(second)))
-        if low != high and (signatures[first] == signatures[second]).mean() >= config.threshold:
-            parent[high] = low
-    groups: dict[str, list[str]] = {}
-    for name in sorted(signatures):
-        groups.setdefault(root(name), []).append(name)
-    return [group for _, group in sorted(groups.items()) if len(group) > 1]
-
-
-def _candidates(signatures: Mapping[str, NDArray[np.uint64]], config: SimilarityConfig) -> Iterable[tuple[str, str]]:
-    """Yield the pairs that agree in a whole band; the empty text is like no other.
-
-    Of texts with the same signature only the first meets the others, since what holds for one holds for all.
-    """
-    same: dict[bytes, list[str]] = {}
-    for name in sorted(name for name, values in signatures.items() if values.any()):
-        same.setdefault(signatures[name].tobytes(), []).append(name)
-    for first, *others in same.values():
-        yield from ((first, other) for other in others)
-    names = [group[0] for group in same.values()]
-    for band in range(config.bands):
-        part = slice(band * config.rows, (band + 1) * config.rows)
-        buckets: dict[bytes, list[str]] = {}
+    names = sorted(signatures)
+    with Signatures(config) as waiting:
         for name in names:
-            buckets.setdefault(signatures[name][part].tobytes(), []).append(name)
-        for members in buckets.values():
-            for position, first in enumerate(members):
-                for second in members[position + 1 :]:
-                    yield first, second
+            waiting.add(signatures[name])
+        return [[names[number] for number in group] for group in waiting.clusters()]
+
+
+class Signatures:
+    """Signatures of any number of texts, in a temporary file, and the clusters that they form.
+
+    What stays in memory is a few bytes a text. The file has no name, so that it goes when its process does.
+    """
+
+    def __init__(self, config: SimilarityConfig) -> None:
+        self._config = config
+        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="gonerd-", buffering=0)  # noqa: SIM115 - closed by __exit__
+        self._count = 0
+        self.compared = 0  # pairs
+
+    def __enter__(self) -> Signatures:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, values: NDArray[np.uint64]) -> int:
+        """Take up the signature of a text, and return the text's number: 0, 1, 2 …"""
+        # Half of each minimum: two that differ have the same lower half once in four thousand million.
+        self._file.write(values.astype("<u4").tobytes())
+        self._count += 1
+        return self._count - 1
+
+    def clusters(self) -> Iterator[list[int]]:
+        """Yield the clusters of two texts or more, each sorted, sorted by their first number.
+
+        The empty text is like no other. Of texts with the same signature only the first meets the others, since what
+        holds for one holds for all.
+        """
+        import numpy as np
+
+        if not self._count:
+            return
+        joined = Joined(self._count)
+        alone = self._first_of_each(joined)
+        for band in range(self._config.bands):
+            for numbers, sizes in self._buckets(band, alone):
+                self._meet(numbers, sizes, joined)
+        roots = joined.roots()
+        order = np.argsort(roots, kind="stable")
+        ends = np.flatnonzero(np.diff(roots[order])) + 1
+        start = 0
+        for end in (*ends.tolist(), self._count):
+            if end - start > 1:
+                yield order[start:end].tolist()
+            start = end
+
+    def _first_of_each(self, joined: Joined) -> NDArray[np.bool_]:
+        """Join the texts with the same signature; return which are the first of theirs and not empty."""
+        import numpy as np
+
+        sums, alone = np.zeros(self._count, dtype=np.uint64), np.zeros(self._count, dtype=np.bool_)
+        for start, rows in self._blocks():
+            for column in range(rows.shape[1]):
+                sums[start : start + len(rows)] = _mix(sums[start : start + len(rows)] + rows[:, column])
+            alone[start : start + len(rows)] = rows.any(axis=1)
+        order = np.argsort(sums, kind="stable")
+        for place in np.flatnonzero(sums[order[1:]] == sums[order[:-1]]).tolist():
+            first, other = int(joined.root(order[place])), int(order[place + 1])
+            if alone[other] and np.array_equal(*self._rows(np.array([first, other]))):
+                joined.join(first, other)
+                alone[other] = False
+        return alone
+
+    def _buckets(self, band: int, alone: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Yield the numbers of texts that agree in a band, bucket after bucket, with the buckets' sizes."""
+        import numpy as np
+
+        size = self._config.rows
+        keys = np.zeros(self._count, dtype=np.uint64)
+        for start, rows in self._blocks():
+            part = keys[start : start + len(rows)]
+            for column in range(band * size, (band + 1) * size):
+                part[:] = _mix(part + rows[:, column])
+        parts = 1 + self._count // _PART
+        for number in range(parts):
+            found = np.flatnonzero(alone & (keys % np.uint64(parts) == number))
+            found = found[np.argsort(keys[found], kind="stable")]
+            starts = np.flatnonzero(np.diff(keys[found], prepend=~keys[found[:1]]))
+            sizes = np.diff(starts, append=len(found))
+            shared = np.repeat(sizes, sizes) > 1
+            yield found[shared], sizes[sizes > 1]
+
+    def _meet(self, numbers: NDArray[np.int64], sizes: NDArray[np.int64], joined: Joined) -> None:
+        """Compare the texts of each bucket with one another, a window of buckets at a time."""
+        import numpy as np
+
+        ends = np.cumsum(sizes)
+        first = begin = 0
+        while first < len(sizes):
+            last = max(first + 1, int(np.searchsorted(ends, begin + _WINDOW, side="right")))
+            end = int(ends[last - 1])
+            if end - begin <= _WINDOW:
+                self._compare(numbers[begin:end], sizes[first:last], joined)
+            else:  # a single bucket: half a window beside each half that follows
+                half = _WINDOW // 2
+                halves = [numbers[start : min(start + half, end)] for start in range(begin, end, half)]
+                for place, one in enumerate(halves):
+                    for other in halves[place + 1 :]:
+                        both = np.concatenate([one, other])
+                        self._compare(both, np.array([len(both)]), joined)
+            first, begin = last, end
+
+    def _compare(self, numbers: NDArray[np.int64], sizes: NDArray[np.int64], joined: Joined) -> None:
+        """Join the texts of each bucket that are alike enough; the signatures of all of them fit in memory."""
+        import numpy as np
+
+        roots = joined.roots()[numbers]
+        bucket = np.repeat(np.arange(len(sizes)), sizes)
+        starts = np.cumsum(sizes) - sizes
+        mixed = np.maximum.reduceat(roots, starts) != np.minimum.reduceat(roots, starts)
+        kept = mixed[bucket]  # the others are one cluster each already
+        numbers, bucket, roots = numbers[kept], bucket[kept], roots[kept]
+        if not numbers.size:
+            return
+        rows = self._rows(numbers)
+        hints = rows.astype(np.uint8)  # lower bytes agree wherever the whole does, and take a quarter of the time
+        left = np.arange(len(numbers) - 1)
+        for step in range(1, len(numbers)):
+            left = left[: np.searchsorted(left, len(numbers) - step)]
+            left = left[bucket[left] == bucket[left + step]]
+            if not left.size:
+                return
+            apart = left[roots[left] != roots[left + step]]
+            for begin in range(0, len(apart), _PAIRS):
+                one = apart[begin : begin + _PAIRS]
+                self.compared += len(one)
+                one = one[_agreement(hints[one], hints[one + step]) >= self._config.threshold]
+                alike = one[_agreement(rows[one], rows[one + step]) >= self._config.threshold]
+                for place in alike.tolist():
+                    joined.join(int(numbers[place]), int(numbers[place + step]))
+                if alike.size:
+                    roots = joined.roots()[numbers]
+
+    def _blocks(self) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+        """Yield all signatures in blocks, with the number of the first."""
+        for start in range(0, self._count, _BLOCK):
+            yield start, self._read(start, min(_BLOCK, self._count - start))
+
+    def _rows(self, numbers: NDArray[np.int64]) -> NDArray[np.uint32]:
+        import numpy as np
+
+        return np.concatenate([self._read(number, 1) for number in numbers.tolist()])
+
+    def _read(self, start: int, count: int) -> NDArray[np.uint32]:
+        import numpy as np
+
+        width = self._config.bands * self._config.rows
+        self._file.seek(start * width * 4)
+        return np.frombuffer(self._file.read(count * width * 4), dtype="<u4").reshape(count, width)
+
+
+def _agreement(one: NDArray[np.integer], other: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the share of the minima in which each pair of rows agrees."""
+    import numpy as np
+
+    width = one.shape[1]
+    counts = np.add.reduce(one == other, axis=1, dtype=np.uint8 if width < 256 else np.uint32)
+    shares: NDArray[np.float64] = counts / np.float64(width)
+    return shares
+
+
+class Joined:
+    """Which numbers belong together; the root of each is the smallest (union-find, Tarjan 1975)."""
+
+    def __init__(self, count: int) -> None:
+        self._parents = array("q", range(count))
+        self._settled = True
+
+    def append(self) -> int:
+        """Take up one more number, and return it."""
+        self._parents.append(len(self._parents))
+        return len(self._parents) - 1
+
+    def root(self, number: int) -> int:
+        """Return the smallest number that belongs together with this one."""
+        parents = self._parents
+        while parents[number] != number:
+            parents[number] = parents[parents[number]]
+            number = parents[number]
+        return number
+
+    def join(self, one: int, other: int) -> None:
+        """Put two numbers together, and whatever belongs to them."""
+        low, high = sorted((self.root(one), self.root(other)))
+        self._parents[high] = low
+        self._settled = False
+
+    def roots(self) -> NDArray[np.int64]:
+        """Return the root of every number, to be read before the next join."""
+        import numpy as np
+
+        found = np.frombuffer(self._parents, dtype=np.int64)
+        while not self._settled:
+            above = found[found]
+            self._settled = bool(np.array_equal(above, found))
+            found[:] = above
+        return found

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from gonerd.dataset.align import align
 from gonerd.dataset.config import BuildConfig, Given
-from gonerd.dataset.groups import CLUSTERS, Grouper, recorded_clusters
+from gonerd.dataset.groups import CLUSTERS, recorded_clusters
 from gonerd.dataset.licenses import Refusals
 from gonerd.dataset.lookup import Lookup
-from gonerd.dataset.previous import read_previous
+from gonerd.dataset.previous import Previous
 from gonerd.dataset.release import RELEASE, STANDOFF
-from gonerd.dataset.split import Item, Splits, assign
+from gonerd.dataset.split import Item, Splits, Splitter
 from gonerd.dataset.tokens import TokenizedText, tokenizer, tokenizer_settings
 from gonerd.dataset.write import Closing, Row, dataset_run, write_dataset, write_rows
 from gonerd.errors import GonerdError, unknown_name
@@ -90,33 +90,35 @@ class _Builder:
         self._labels = load_scheme(config.scheme).names
         self._refused = Refusals(config, read_removed(given.removed))
         self._fixed = dict(given.splits)
-        self._previous = read_previous(given.previous) if given.previous else None
+        self._previous = Previous(given.previous) if given.previous else None
         self._documents = Lookup([path for folder in documents for path in shards(folder)], Document, key="id")
         self._gold = Lookup([path for folder in gold for path in shards(folder)], Annotation, key="document_id")
 
     def plan(self, progress: Progress) -> Splits:
         """Return the splits of all documents that have usable gold."""
-        hashes = {annotation.document_id: _short(annotation.text_sha256) for annotation in self._gold.fill()}
-        grouper, items = Grouper(self._config.group_threshold), []
+        for _ in self._gold.fill():
+            pass
+        splitter = Splitter(self._config)
         for document in self._documents.fill():
-            usable = hashes.get(document.id) == _short(document.text_sha256)
+            usable = self._gold.text_sha256(document.id) == document.text_sha256
             if usable and not self._refused.find(document.id, document.url, document.license):
-                items.append(Item(document.id, document.source, len(document.text), document.published))
-                grouper.add(document.id, document.text)
-                self._settle(document)
+                split = self._settled(document)
+                item = Item(document.id, document.source, len(document.text), document.published, split)
+                splitter.add(item, document.text)
             progress(0, len(self._documents))
-        recorded = [ids for folder in self._folders for ids in recorded_clusters(folder)]
-        return assign(items, alike=[*recorded, *grouper.alike()], config=self._config, fixed=self._fixed)
+        return splitter.assign(ids for folder in self._folders for ids in recorded_clusters(folder))
 
-    def _settle(self, document: Document) -> None:
-        """Keep a document in the split that the release before has it in."""
+    def _settled(self, document: Document) -> str | None:
+        """Return the split that a document is to stay in: as given, or that of the release before."""
         old = self._previous.split(document.id, document.text_sha256) if self._previous else None
-        if old and self._fixed.setdefault(document.id, old) != old:
+        given = self._fixed.get(document.id, old)
+        if old and given != old:
             raise GonerdError(
-                f"was in split {old!r} of the release before, but is given as {self._fixed[document.id]!r}",
+                f"was in split {old!r} of the release before, but is given as {given!r}",
                 where=f"document {document.id!r}",
                 remedy="Leave it out of the given splits: old documents stay where they were",
             )
+        return given
 
     def close(self, plan: Splits) -> Closing:
         """Return what is known once all rows have passed."""
@@ -124,11 +126,12 @@ class _Builder:
 
     def rows(self, plan: Splits, progress: Progress) -> Iterator[Row | Dropped]:
         """Yield what becomes of every document, and of gold without one."""
-        for done, name in enumerate(sorted(self._documents, key=sha256_of), start=1):
+        for done, name in enumerate(self._documents.shuffled(), start=1):
             yield self._outcome(self._documents[name], plan)
             progress(done, len(self._documents))
-        for name in sorted(name for name in self._gold if name not in self._documents):
-            yield Dropped(name, Reason.UNKNOWN_DOCUMENT, "gold without its document")
+        for name in self._gold.names():
+            if name not in self._documents:
+                yield Dropped(name, Reason.UNKNOWN_DOCUMENT, "gold without its document")
 
     def _outcome(self, document: Document, plan: Splits) -> Row | Dropped:
         if refused := self._refused.find(document.id, document.url, document.license):
@@ -138,13 +141,13 @@ class _Builder:
         gold = self._gold[document.id]
         if gold.text_sha256 != document.text_sha256:
             return Dropped(document.id, Reason.TEXT_CHANGED, f"the gold is of text {gold.text_sha256}")
-        if document.id in plan.conflicts:
-            return Dropped(document.id, Reason.SPLIT_CONFLICT, ", ".join(plan.conflicts[document.id]))
+        if conflict := plan.conflict(document.id):
+            return Dropped(document.id, Reason.SPLIT_CONFLICT, conflict)
         check_gold(gold, document, labels=self._labels)
         words = tokenizer()(document.text)
         if not words.tokens:
             return Dropped(document.id, Reason.EMPTY, "no token")
-        row = make_row(document, gold, words, split=plan.of[document.id])
+        row = make_row(document, gold, words, split=str(plan.of(document.id)))
         if self._previous:
             self._previous.note(row.example)
         return row
@@ -158,11 +161,6 @@ def check_gold(gold: Annotation, document: Document, *, labels: Sequence[str]) -
             raise unknown_name("label", span.label, labels, where=where)
         if span.end > len(document.text):
             raise GonerdError(f"span [{span.start}, {span.end}) ends after the text", where=where)
-
-
-def _short(text_sha256: str) -> int:
-    """Return enough of a hash to plan by: the whole is compared when the row is written."""
-    return int(text_sha256[:16], 16)
 
 
 def make_row(document: Document, gold: Annotation, words: TokenizedText, *, split: str) -> Row:

@@ -1,15 +1,15 @@
 """What the test split shares with the training split, in bounded memory.
 
-Hashes stand for shingles, titles and names; of the shingles a fixed part is kept once they grow too many, chosen by
-their hash alone, so that the estimate depends on the texts and on nothing else.
+Hashes stand for shingles; a fixed part of them is kept once they grow too many, chosen by their hash alone, so that the
+estimate depends on the texts and on nothing else. Titles and names are counted on disk.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonerd.dataset.names import Names
 from gonerd.records import Example
 from gonerd.similarity import shingle_hashes
 
@@ -18,58 +18,50 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHINGLE_WORDS = 8
-_LIMIT = 4_000_000  # hashes kept by a sketch
+_LIMIT = 2_000_000  # hashes kept by a sketch
+_KNOWN, _ASKED = "train", "test"
 
 
 class Sketch:
     """A set of 64-bit hashes, thinned to those that end in enough zero bits once there are too many."""
 
     def __init__(self, *, limit: int = _LIMIT) -> None:
-        self._limit, self._size = limit, 0
-        self._parts: list[NDArray[np.uint64]] = []
+        import numpy as np
+
+        self._kept = np.empty(limit, dtype=np.uint64)  # the system gives the memory as it is filled
+        self._size = 0
         self.bits = 0  # trailing zero bits that a kept hash has
 
     def add(self, hashes: NDArray[np.uint64]) -> None:
         """Add hashes; repeated ones count once."""
-        kept = _thin(hashes, self.bits)
-        self._parts.append(kept)
-        self._size += kept.size
-        while self._size > self._limit:
-            whole = self.values(self.bits)
-            if whole.size > self._limit // 2:
-                self.bits += 1
-                whole = _thin(whole, self.bits)
-            self._parts, self._size = [whole], whole.size
+        while (kept := _thin(hashes, self.bits)).size:
+            part = kept[: len(self._kept) - self._size]
+            self._kept[self._size : self._size + part.size] = part
+            self._size += part.size
+            hashes = kept[part.size :]
+            if self._size == len(self._kept):
+                self._settle()
+
+    def _settle(self) -> None:
+        """Keep each hash once and, until half of the room is free, only those with one zero bit more."""
+        found = self.values(self.bits)
+        while found.size > len(self._kept) // 2:
+            self.bits += 1
+            found = _thin(found, self.bits)
+        self._size = found.size
+        self._kept[: found.size] = found
 
     def values(self, bits: int) -> NDArray[np.uint64]:
         """Return the sorted hashes with at least `bits` trailing zero bits; `bits` is at least the sketch's own."""
         import numpy as np
 
-        merged = np.unique(np.concatenate(self._parts)) if self._parts else np.empty(0, dtype=np.uint64)
-        return _thin(merged, bits)
+        return _thin(np.unique(self._kept[: self._size]), bits)
 
 
 def _thin(hashes: NDArray[np.uint64], bits: int) -> NDArray[np.uint64]:
     import numpy as np
 
     return hashes[(hashes & np.uint64((1 << bits) - 1)) == 0] if bits else hashes
-
-
-@dataclass(slots=True)
-class Content:
-    """What one split holds, as far as a leak could show."""
-
-    shingles: Sketch = field(default_factory=Sketch)
-    titles: set[str] = field(default_factory=set)
-    surfaces: Counter[tuple[str, str]] = field(default_factory=Counter)  # mentions by text and label
-
-    def add(self, example: Example) -> None:
-        """Take up one document."""
-        self.shingles.add(shingle_hashes(example.text, words=SHINGLE_WORDS))
-        if example.title:
-            self.titles.add(" ".join(example.title.casefold().split()))
-        for span in example.entities:
-            self.surfaces[(" ".join(example.text[span.start : span.end].split()), span.label)] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +74,35 @@ class LeakReport:
     seen_mentions: float | None  # share of the mentions of test whose name is one of those
 
 
-def leak_report(train: Content, test: Content) -> LeakReport:
-    """Compare the contents of two splits."""
-    import numpy as np
+class LeakWatch:
+    """Watches the texts of train and test."""
 
-    bits = max(train.shingles.bits, test.shingles.bits)
-    ours = test.shingles.values(bits)
-    shared = np.isin(ours, train.shingles.values(bits), assume_unique=True)
-    seen = test.surfaces.keys() & train.surfaces.keys()
-    return LeakReport(
-        shared_shingles=_share(int(shared.sum()), ours.size),
-        shared_titles=tuple(sorted(train.titles & test.titles)),
-        seen_surfaces=_share(len(seen), len(test.surfaces)),
-        seen_mentions=_share(sum(test.surfaces[name] for name in seen), test.surfaces.total()),
-    )
+    def __init__(self) -> None:
+        self._texts: dict[str, Sketch] = {}
+
+    def add(self, example: Example) -> None:
+        """Take up one document, of whatever split."""
+        if example.split in (_KNOWN, _ASKED):
+            sketch = self._texts.setdefault(example.split, Sketch())
+            sketch.add(shingle_hashes(example.text, words=SHINGLE_WORDS))
+
+    def report(self, names: Names) -> LeakReport | None:
+        """Compare the two splits, or return None if one of them is not there."""
+        import numpy as np
+
+        if self._texts.keys() != {_KNOWN, _ASKED}:
+            return None
+        known, asked = self._texts[_KNOWN], self._texts[_ASKED]
+        bits = max(known.bits, asked.bits)
+        ours = asked.values(bits)
+        shared = np.isin(ours, known.values(bits), assume_unique=True)
+        surfaces, all_surfaces, mentions, all_mentions = names.seen(_KNOWN, _ASKED)
+        return LeakReport(
+            shared_shingles=_share(int(shared.sum()), ours.size),
+            shared_titles=names.shared_titles(_KNOWN, _ASKED),
+            seen_surfaces=_share(surfaces, all_surfaces),
+            seen_mentions=_share(mentions, all_mentions),
+        )
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,4 +71,4 @@ def _count(tokenizer: Any, documents: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _describe(lengths: list[int]) -> SubTokenLengths:
-    return SubTokenLengths(len(lengths), sum(lengths), quantiles(lengths), longer_shares(lengths))
+    return SubTokenLengths(len(lengths), sum(lengths), quantiles(Counter(lengths)), longer_shares(Counter(lengths)))

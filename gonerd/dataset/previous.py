@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from gonerd.dataset.release import read_release, read_standoff
+from gonerd.dataset.scratch import scratch
 from gonerd.formats import jsonl
 from gonerd.records import Example
 from gonerd.store import read_json
@@ -24,52 +25,47 @@ class Continuity:
     vanished: tuple[str, ...]  # ids of the old release that are not in the new one, sorted
 
 
-@dataclass(slots=True)
 class Previous:
-    """The documents of the release before, and which of them have come by."""
+    """The documents of the release before, on disk, and which of them have come by."""
 
-    name: str
-    version: str
-    splits: dict[str, str] = field(default_factory=dict)  # by id
-    texts: dict[str, str] = field(default_factory=dict)  # id by the text's hash
-    kept: int = 0
-    added: int = 0
-    seen: set[str] = field(default_factory=set)
+    def __init__(self, folder: Path) -> None:
+        """Read a release: `release.json` and `standoff.jsonl`, or a dataset's folder, which has both.
+
+        Raises:
+            GonerdError: a file is missing, broken, or not the one that was released.
+        """
+        self._release = read_release(folder)
+        self._base = scratch("old (id TEXT PRIMARY KEY, text_sha256 TEXT, split TEXT, kept INTEGER)")
+        self._base.execute("CREATE INDEX by_text ON old (text_sha256)")
+        for document in read_standoff(folder):
+            row = (document.id, document.text_sha256, document.split)
+            self._base.execute("INSERT OR REPLACE INTO old VALUES (?, ?, ?, 0)", row)
+        self._kept = self._added = 0
 
     def split(self, document_id: str, text_sha256: str) -> str | None:
         """Return where a document was, by its id or else by its text; None if it is new."""
-        return self.splits.get(self._old_id(document_id, text_sha256) or "")
+        found = self._find(document_id, text_sha256)
+        return found[1] if found else None
 
     def note(self, example: Example) -> None:
         """Count a document of the new dataset."""
-        old = self._old_id(example.id, example.text_sha256)
-        if old is None:
-            self.added += 1
+        found = self._find(example.id, example.text_sha256)
+        if found is None:
+            self._added += 1
         else:
-            self.kept += 1
-            self.seen.add(old)
+            self._kept += 1
+            self._base.execute("UPDATE old SET kept = 1 WHERE id = ?", found[:1])
 
     def continuity(self) -> Continuity:
         """Return what became of the old documents."""
-        vanished = tuple(sorted(self.splits.keys() - self.seen))
-        return Continuity(self.name, self.version, self.kept, self.added, vanished)
+        vanished = tuple(name for (name,) in self._base.execute("SELECT id FROM old WHERE NOT kept ORDER BY id"))
+        return Continuity(self._release.name, self._release.version, self._kept, self._added, vanished)
 
-    def _old_id(self, document_id: str, text_sha256: str) -> str | None:
-        return document_id if document_id in self.splits else self.texts.get(text_sha256)
-
-
-def read_previous(folder: Path) -> Previous:
-    """Return the documents of a release: `release.json` and `standoff.jsonl`, or a dataset's folder, which has both.
-
-    Raises:
-        GonerdError: a file is missing, broken, or not the one that was released.
-    """
-    release = read_release(folder)
-    previous = Previous(release.name, release.version)
-    for document in read_standoff(folder):
-        previous.splits[document.id] = document.split
-        previous.texts[document.text_sha256] = document.id
-    return previous
+    def _find(self, document_id: str, text_sha256: str) -> tuple[str, str] | None:
+        """Return id and split of a document in the release before; of several with this text, the last."""
+        query = "SELECT id, split FROM old WHERE id = ? OR text_sha256 = ? ORDER BY id = ? DESC, rowid DESC"
+        found: tuple[str, str] | None = self._base.execute(query, (document_id, text_sha256, document_id)).fetchone()
+        return found
 
 
 def read_continuity(folder: Path) -> Continuity | None:

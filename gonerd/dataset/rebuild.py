@@ -14,7 +14,7 @@ from gonerd.dataset.build import check_gold, given_hashes, make_row
 from gonerd.dataset.config import BuildConfig, Given
 from gonerd.dataset.licenses import Refusals
 from gonerd.dataset.lookup import Lookup
-from gonerd.dataset.release import RELEASE, Release, StandoffDocument, read_release, read_standoff
+from gonerd.dataset.release import RELEASE, STANDOFF, Release, StandoffDocument, read_release
 from gonerd.dataset.tokens import tokenizer, tokenizer_settings
 from gonerd.dataset.write import OWN_TOKENS, Row, SplitWatch, dataset_run, write_rows
 from gonerd.errors import GonerdError
@@ -94,26 +94,26 @@ class _Rebuilder:
     """Makes the rows of a release in their order."""
 
     def __init__(self, release: Path, files: Sequence[Path], config: BuildConfig, removed: Path | None) -> None:
-        self._release, self._config = release, config
+        self._config = config
         self._labels = load_scheme(config.scheme).names
         self._refused = Refusals(config, read_removed(removed))
         self._documents = Lookup(files, Document, key="id")
+        self._entries = Lookup([release / STANDOFF], StandoffDocument, key="id")
         self.watch = SplitWatch(config)
 
     def rows(self, progress: Progress) -> Iterator[Row | Dropped]:
         """Yield what becomes of every document of the release, and of those that it does not name."""
         for _ in self._documents.fill():
             progress(0, len(self._documents))
-        named = set()
-        for done, entry in enumerate(read_standoff(self._release), start=1):
-            named.add(entry.id)
+        for done, entry in enumerate(self._entries.fill(), start=1):
             outcome = self._outcome(entry)
             if isinstance(outcome, Row):
                 self.watch.add(outcome.example)
             yield outcome
             progress(done, len(self._documents))
-        for name in sorted(name for name in self._documents if name not in named):
-            yield Dropped(name, Reason.NO_ANNOTATION, "not in the release")
+        for name in self._documents.names():
+            if name not in self._entries:
+                yield Dropped(name, Reason.NO_ANNOTATION, "not in the release")
 
     def _outcome(self, entry: StandoffDocument) -> Row | Dropped:
         if refused := self._refused.find(entry.id, entry.url, entry.license):

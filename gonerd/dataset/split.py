@@ -3,22 +3,34 @@
 Groups, not documents, go to splits. Within a stratum (source and length class) groups are ordered by a hash of their
 ids, the largest first, and each goes to the split that is furthest below its share; the shortfalls of the source and
 of all documents drawn count too, so that strata of a few documents add up. Documents whose split is given count for
-their source, not for the others. Nothing depends on the order of the documents.
+their source, not for the others. Nothing depends on the order of the documents, and little of them is in memory.
 """
 
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gonerd.dataset.config import BuildConfig
+from gonerd.dataset.scratch import scratch
 from gonerd.errors import GonerdError
 from gonerd.records import sha256_of
+from gonerd.similarity import Joined, Signatures, SimilarityConfig, signature
 
 # Upper bounds of the length classes, in code points; about 500, 1,000, 2,000 and 4,000 words.
 LENGTH_CLASSES = (3_000, 6_000, 12_000, 24_000)
+
+_ITEMS = "items (number INTEGER PRIMARY KEY, id TEXT UNIQUE, source TEXT, length INTEGER, published TEXT, given TEXT)"
+_MEMBERS = "members (number INTEGER PRIMARY KEY, root INTEGER)"  # of groups of several, by their group's root
+_PLACED = "placed (root INTEGER PRIMARY KEY, split TEXT, conflict TEXT)"
+_GROUPS = """groups AS SELECT COALESCE(root, items.number) AS root, MIN(id) AS first, source, COUNT(*) AS size,
+    SUM(length) AS length, COUNT(DISTINCT given) AS splits, GROUP_CONCAT(DISTINCT given) AS given
+    FROM items LEFT JOIN members USING (number)
+    WHERE source IS NOT NULL GROUP BY 1"""
+_STRATUM = "source, length_class(length, size)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,114 +41,165 @@ class Item:
     source: str
     length: int  # code points
     published: str | None = None  # ISO 8601
+    given: str | None = None  # the split that it is to stay in
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A group that fixed splits tear apart."""
+    """A group that given splits tear apart."""
 
     ids: tuple[str, ...]
     splits: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Splits:
-    """Where every document goes, and what could not be done."""
+    """Where every document goes, and what could not be done; ids are looked up on disk."""
 
-    of: dict[str, str]  # split by id
-    conflicts: dict[str, tuple[str, ...]]  # new documents alike to several splits' documents: they have none
-    leaks: tuple[Leak, ...]
-    groups: int  # of two documents or more
-    largest_group: int
+    def __init__(self, base: sqlite3.Connection, leaks: Sequence[Leak]) -> None:
+        self._base = base
+        self.leaks = tuple(leaks)
+
+    def of(self, document_id: str) -> str | None:
+        """Return a document's split; None if it has none, or is not known."""
+        return self._find(document_id)[0]
+
+    def conflict(self, document_id: str) -> str | None:
+        """Return the splits that a new document without one is alike to documents of, or None if it has its split."""
+        return self._find(document_id)[1]
+
+    def _find(self, document_id: str) -> tuple[str | None, str | None]:
+        query = """SELECT COALESCE(given, split), CASE WHEN given IS NULL THEN conflict END FROM items
+            LEFT JOIN members USING (number) LEFT JOIN placed ON placed.root = COALESCE(members.root, items.number)
+            WHERE id = ?"""
+        found: tuple[str | None, str | None] | None = self._base.execute(query, (document_id,)).fetchone()
+        return found or (None, None)
 
 
-def assign(
-    items: Sequence[Item],
-    *,
-    alike: Iterable[Sequence[str]],
-    config: BuildConfig,
-    fixed: Mapping[str, str] | None = None,
-) -> Splits:
-    """Return a split for every document.
+class Splitter:
+    """Takes up documents, finds those that must share a split, and gives each group a split."""
 
-    Args:
-        items: the documents, in any order.
-        alike: sets of ids that must share a split; they may overlap and name documents that are not there.
-        config: shares and salt.
-        fixed: splits by id that are kept as they are. A document without one joins its group's split; alike to
-            documents of several splits, it has none and is listed under `conflicts`.
+    def __init__(self, config: BuildConfig) -> None:
+        self._config = config
+        self._base = scratch(_ITEMS, _MEMBERS, _PLACED)
+        self._base.create_function("length_class", 2, length_class, deterministic=True)
+        self._base.create_function("draw", 1, lambda name: sha256_of(f"{config.salt}\x1f{name}"), deterministic=True)
+        # Two rows a band: at the threshold of 0.3 a pair is missed as a candidate once in 400 times.
+        self._alike = SimilarityConfig(bands=64, rows=2, threshold=config.group_threshold)
+        self._signatures = Signatures(self._alike)
 
-    Raises:
-        GonerdError: `by_time` is set and a document has no date.
-    """
-    given = {item.id: fixed[item.id] for item in items if fixed and item.id in fixed}
-    groups = join(items, alike)
-    of, conflicts, leaks, free = dict(given), {}, [], []
-    for group in groups:
-        taken = tuple(sorted({given[item.id] for item in group if item.id in given}))
-        if not taken:
-            free.append(group)
-        elif len(taken) == 1:
-            of.update({item.id: taken[0] for item in group})
+    def add(self, item: Item, text: str) -> None:
+        """Take up a document.
+
+        Raises:
+            GonerdError: one of this id is there.
+        """
+        number = self._signatures.add(signature(text, self._alike))
+        row = (number, item.id, item.source, item.length, item.published, item.given)
+        try:
+            self._base.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", row)
+        except sqlite3.IntegrityError as error:
+            raise GonerdError("two examples have this id", where=f"example {item.id!r}") from error
+
+    def assign(self, recorded: Iterable[Sequence[str]] = ()) -> Splits:
+        """Return a split for every document; to be called once.
+
+        Documents whose splits are given stay there. One without joins its group's split; alike to documents of several
+        splits, it has none, which is a conflict.
+
+        Args:
+            recorded: sets of ids that must share a split, beside those found; they may overlap and name documents that
+                are not there.
+
+        Raises:
+            GonerdError: the splits are by time, and a document has no date.
+        """
+        self._group(recorded)
+        leaks = list(self._settle())
+        if self._config.by_time:
+            self._draw_by_time()
         else:
-            leaks.append(Leak(tuple(item.id for item in group if item.id in given), taken))
-            conflicts.update({item.id: taken for item in group if item.id not in given})
-    of.update(_by_time(free, config) if config.by_time else _by_hash(free, items, of, config))
-    several = [len(group) for group in groups if len(group) > 1]
-    return Splits(of, conflicts, tuple(leaks), len(several), max(several, default=0))
+            self._draw_by_hash()
+        return Splits(self._base, leaks)
+
+    def _group(self, recorded: Iterable[Sequence[str]]) -> None:
+        """Find the groups: the connected components of what is alike or recorded together."""
+        (count,) = self._base.execute("SELECT COUNT(*) FROM items").fetchone()
+        joined = Joined(count)
+        with self._signatures as signatures:
+            for numbers in signatures.clusters():
+                for other in numbers[1:]:
+                    joined.join(numbers[0], other)
+        for ids in recorded:
+            first, *others = [self._number(name, joined) for name in ids]
+            for other in others:
+                joined.join(first, other)
+        pairs = ((number, int(root)) for number, root in enumerate(joined.roots()) if number != root)
+        self._base.executemany("INSERT INTO members VALUES (?, ?)", pairs)
+        self._base.execute(f"CREATE TABLE {_GROUPS}")
+
+    def _number(self, name: str, joined: Joined) -> int:
+        """Return the number of an id; one that is not there still joins others, and gets one without a source."""
+        found = self._base.execute("SELECT number FROM items WHERE id = ?", (name,)).fetchone()
+        if found:
+            return int(found[0])
+        number = joined.append()
+        self._base.execute("INSERT INTO items (number, id) VALUES (?, ?)", (number, name))
+        return number
+
+    def _settle(self) -> Iterator[Leak]:
+        """Place the groups with documents whose split is given; yield those that lie in several splits."""
+        self._base.execute("INSERT INTO placed SELECT root, given, NULL FROM groups WHERE splits = 1")
+        for (root,) in self._base.execute("SELECT root FROM groups WHERE splits > 1 ORDER BY first").fetchall():
+            rows = self._base.execute(
+                """SELECT id, given FROM (SELECT number FROM members WHERE root = ? UNION SELECT ?) JOIN items
+                USING (number) WHERE given IS NOT NULL ORDER BY id""",
+                (root, root),
+            ).fetchall()
+            given = tuple(sorted({split for _, split in rows}))
+            self._base.execute("INSERT INTO placed VALUES (?, NULL, ?)", (root, ", ".join(given)))
+            yield Leak(tuple(name for name, _ in rows), given)
+
+    def _draw_by_hash(self) -> None:
+        tally = _Tally(self._config.shares)
+        for *stratum, split, count in self._base.execute(
+            """SELECT source, length_class(length, 1), COALESCE(given, split), COUNT(*) FROM items LEFT JOIN members
+            USING (number) JOIN placed ON placed.root = COALESCE(members.root, items.number)
+            WHERE COALESCE(given, split) IS NOT NULL AND source IS NOT NULL GROUP BY 1, 2, 3"""
+        ):
+            tally.add(tuple(stratum), split, count, given=True)
+        (left,) = self._base.execute("SELECT COUNT(*) FROM groups WHERE splits = 0").fetchone()
+        for root, size, *stratum in self._base.execute(
+            f"SELECT root, size, {_STRATUM} FROM groups WHERE splits = 0 ORDER BY 3, 4, size DESC, draw(first)"  # noqa: S608 - of constants
+        ):
+            split = tally.choose(tuple(stratum), size, left=left)
+            tally.add(tuple(stratum), split, size)
+            left -= 1
+            self._base.execute("INSERT INTO placed VALUES (?, ?, NULL)", (root, split))
+
+    def _draw_by_time(self) -> None:
+        """Fill the splits from the oldest group to the newest; a group is as new as its newest document."""
+        undated = self._base.execute(
+            """SELECT id FROM items LEFT JOIN members USING (number) JOIN groups ON groups.root = COALESCE(members.root,
+            items.number) WHERE splits = 0 AND COALESCE(published, '') = '' ORDER BY id LIMIT 1"""
+        ).fetchone()
+        if undated:
+            raise GonerdError("no date of publication, but by_time needs one", where=f"document {undated[0]!r}")
+        (total,) = self._base.execute("SELECT COALESCE(SUM(size), 0) FROM groups WHERE splits = 0").fetchone()
+        shares = self._config.shares
+        bounds = [(split, sum(list(shares.values())[: n + 1]) * total) for n, split in enumerate(shares)]
+        done = 0
+        for root, size in self._base.execute(
+            """SELECT root, size FROM groups JOIN (SELECT COALESCE(root, items.number) AS root, MAX(published) AS newest
+            FROM items LEFT JOIN members USING (number) GROUP BY 1) USING (root) WHERE splits = 0
+            ORDER BY newest, first"""
+        ):
+            middle = done + size / 2
+            split = next((name for name, bound in bounds if middle < bound), bounds[-1][0])
+            self._base.execute("INSERT INTO placed VALUES (?, ?, NULL)", (root, split))
+            done += size
 
 
-def join(items: Sequence[Item], alike: Iterable[Sequence[str]]) -> list[list[Item]]:
-    """Return the items in groups: the connected components of `alike`, each sorted by id, sorted by their first id."""
-    parent = {item.id: item.id for item in items}
-
-    def root(name: str) -> str:
-        while parent.setdefault(name, name) != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
-
-    for ids in alike:
-        for other in ids[1:]:
-            low, high = sorted((root(ids[0]), root(other)))
-            parent[high] = low
-    groups: dict[str, list[Item]] = {}
-    for item in sorted(items, key=lambda item: item.id):
-        groups.setdefault(root(item.id), []).append(item)
-    return sorted(groups.values(), key=lambda group: group[0].id)
-
-
-def _by_hash(
-    groups: list[list[Item]], items: Sequence[Item], placed: Mapping[str, str], config: BuildConfig
-) -> dict[str, str]:
-    tally = _Tally(config.shares)
-    for item in items:
-        if item.id in placed:
-            tally.add([item], placed[item.id], given=True)
-    order = sorted(groups, key=lambda group: (_stratum(group), -len(group), _draw(group, config.salt)))
-    found = {}
-    for number, group in enumerate(order):
-        split = tally.choose(group, left=len(order) - number)
-        tally.add(group, split)
-        found.update({item.id: split for item in group})
-    return found
-
-
-def _by_time(groups: list[list[Item]], config: BuildConfig) -> dict[str, str]:
-    """Fill the splits from the oldest group to the newest; a group is as new as its newest document."""
-    for group in groups:
-        for item in group:
-            if not item.published:
-                raise GonerdError("no date of publication, but by_time needs one", where=f"document {item.id!r}")
-    order = sorted(groups, key=lambda group: (max(item.published or "" for item in group), group[0].id))
-    total, done, found = sum(map(len, order)), 0, {}
-    bounds = [(split, sum(list(config.shares.values())[: n + 1]) * total) for n, split in enumerate(config.shares)]
-    for group in order:
-        middle = done + len(group) / 2
-        split = next((name for name, bound in bounds if middle < bound), bounds[-1][0])
-        found.update({item.id: split for item in group})
-        done += len(group)
-    return found
+_Stratum = tuple[object, ...]  # source and length class
 
 
 class _Tally:
@@ -144,38 +207,33 @@ class _Tally:
 
     def __init__(self, shares: Mapping[str, float]) -> None:
         self.shares = {split: share for split, share in shares.items() if share > 0}
-        self.counts: dict[tuple[object, ...], Counter[str]] = {}
+        self.counts: dict[_Stratum, Counter[str]] = {}
 
-    def add(self, group: Sequence[Item], split: str, *, given: bool = False) -> None:
-        for key in _levels(group)[given:]:
-            self.counts.setdefault(key, Counter())[split] += len(group)
+    def add(self, stratum: _Stratum, split: str, size: int, *, given: bool = False) -> None:
+        for key in _levels(stratum)[given:]:
+            self.counts.setdefault(key, Counter())[split] += size
 
-    def choose(self, group: Sequence[Item], *, left: int) -> str:
+    def choose(self, stratum: _Stratum, size: int, *, left: int) -> str:
         """Return the split furthest below its share; the last groups go to splits that are still empty."""
         whole = self.counts.get((), Counter())
         empty = [split for split in self.shares if not whole[split]]
         open_splits = empty if empty and left <= len(empty) else list(self.shares)
-        return max(open_splits, key=lambda split: round(self._shortfall(group, split), 6))
+        return max(open_splits, key=lambda split: round(self._shortfall(stratum, size, split), 6))
 
-    def _shortfall(self, group: Sequence[Item], split: str) -> float:
+    def _shortfall(self, stratum: _Stratum, size: int, split: str) -> float:
         """Return how far the split is below its share, in documents; summed over the levels."""
         below = 0.0
-        for key in _levels(group):
+        for key in _levels(stratum):
             counts = self.counts.get(key, Counter())
-            below += self.shares[split] * (counts.total() + len(group)) - counts[split]
+            below += self.shares[split] * (counts.total() + size) - counts[split]
         return below
 
 
-def _levels(group: Sequence[Item]) -> tuple[tuple[object, ...], ...]:
-    source, length = _stratum(group)
-    return (), (source,), (source, length)
+def _levels(stratum: _Stratum) -> tuple[_Stratum, ...]:
+    return (), stratum[:1], stratum
 
 
-def _stratum(group: Sequence[Item]) -> tuple[str, int]:
-    """Return source and length class of a group: those of its first document, and of its mean length."""
-    mean = math.ceil(sum(item.length for item in group) / len(group))
-    return group[0].source, sum(mean > bound for bound in LENGTH_CLASSES)
-
-
-def _draw(group: Sequence[Item], salt: str) -> str:
-    return sha256_of(f"{salt}\x1f{group[0].id}")
+def length_class(length: int, documents: int) -> int:
+    """Return the length class of a group: that of its documents' mean length in code points."""
+    mean = math.ceil(length / documents)
+    return sum(mean > bound for bound in LENGTH_CLASSES)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from array import array
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 from gonerd.dataset.align import Widened
 from gonerd.dataset.config import SPLITS
-from gonerd.dataset.leaks import Content, LeakReport, leak_report
-from gonerd.dataset.names import Ambiguity, Surfaces, mention_distances
+from gonerd.dataset.leaks import LeakReport, LeakWatch
+from gonerd.dataset.names import Ambiguity, Names, mention_distances
 from gonerd.dataset.split import Leak
 from gonerd.errors import GonerdError
 from gonerd.formats.jsonl import from_json
@@ -85,8 +86,9 @@ class _Count:
     characters: int = 0
     sentences: int | None = 0
     entities: Counter[str] = field(default_factory=Counter)
-    lengths: array[int] = field(default_factory=lambda: array("I"))
-    mentions: array[int] = field(default_factory=lambda: array("I"))
+    tokens: int = 0
+    lengths: Counter[int] = field(default_factory=Counter)
+    mentions: Counter[int] = field(default_factory=Counter)
     distances: Counter[int] = field(default_factory=Counter)
     licenses: Counter[str] = field(default_factory=Counter)
     splits: Counter[str] = field(default_factory=Counter)
@@ -98,8 +100,9 @@ class _Count:
             starts = example.sentence_starts
             self.sentences = None if starts is None else self.sentences + len(starts)
         self.entities.update(span.label for span in example.entities)
-        self.lengths.append(len(example.tokens))
-        self.mentions.append(len(example.entities))
+        self.tokens += len(example.tokens)
+        self.lengths[len(example.tokens)] += 1
+        self.mentions[len(example.entities)] += 1
         self.distances.update(distances)
         self.licenses[example.license or ""] += 1
         self.splits[example.split] += 1
@@ -113,8 +116,8 @@ class Collector:
         self._total = _Count()
         self._splits: dict[str, _Count] = {}
         self._sources: dict[str, _Count] = {}
-        self._contents: dict[str, Content] = {}
-        self._surfaces = Surfaces(scheme.names)
+        self._names = Names(scheme.names)
+        self._leaks = LeakWatch()
         self._widened = self._untagged = 0
 
     def add(self, example: Example, widened: Iterable[Widened] = ()) -> None:
@@ -123,17 +126,14 @@ class Collector:
         self._total.add(example, distances)
         self._splits.setdefault(example.split, _Count()).add(example, distances)
         self._sources.setdefault(example.source, _Count()).add(example, distances)
-        self._surfaces.add(example)
-        if example.split in ("train", "test"):
-            self._contents.setdefault(example.split, Content()).add(example)
+        self._names.add(example)
+        self._leaks.add(example)
         for record in widened:
             self._widened += record.tagged_start is not None
             self._untagged += record.tagged_start is None
 
     def finish(self, torn_groups: tuple[Leak, ...] = ()) -> Statistics:
         """Return the statistics of everything taken up."""
-        contents = self._contents
-        both = "train" in contents and "test" in contents
         return Statistics(
             total=self._describe(self._total),
             splits={name: self._describe(self._splits[name]) for name in in_order(self._splits)},
@@ -141,9 +141,9 @@ class Collector:
             licenses=dict(sorted(self._total.licenses.items())),
             spans_widened=self._widened,
             spans_untagged=self._untagged,
-            leaks=leak_report(contents["train"], contents["test"]) if both else None,
+            leaks=self._leaks.report(self._names),
             torn_groups=torn_groups,
-            ambiguity=self._surfaces.finish(),
+            ambiguity=self._names.ambiguity(),
         )
 
     def _describe(self, count: _Count) -> SplitStatistics:
@@ -151,21 +151,21 @@ class Collector:
         return SplitStatistics(
             documents=count.documents,
             characters=count.characters,
-            tokens=sum(count.lengths),
+            tokens=count.tokens,
             sentences=count.sentences,
             entities=entities,
             length=quantiles(count.lengths),
             longer=longer_shares(count.lengths),
             balance={label: round(number / total, 6) for label, number in entities.items()} if total else {},
             mentions=quantiles(count.mentions),
-            distance=quantiles(count.distances.elements()),
+            distance=quantiles(count.distances),
             repeated_names=count.distances.total(),
         )
 
     def _describe_source(self, count: _Count) -> SourceStatistics:
         return SourceStatistics(
             documents=count.documents,
-            tokens=sum(count.lengths),
+            tokens=count.tokens,
             entities=count.entities.total(),
             licenses=tuple(sorted(count.licenses)),
             splits={name: count.splits[name] for name in in_order(count.splits)},
@@ -178,15 +178,20 @@ class Collector:
         return {label: count.entities[label] for label in self._labels}
 
 
-def quantiles(values: Iterable[int]) -> dict[str, int]:
-    """Return the quantiles of some numbers by nearest rank; none of no numbers."""
-    ordered = sorted(values)
-    return {name: ordered[round(share * (len(ordered) - 1))] for name, share in QUANTILES.items()} if ordered else {}
+def quantiles(counts: Mapping[int, int]) -> dict[str, int]:
+    """Return the quantiles, by nearest rank, of numbers that are given with how often they occur; none of none."""
+    values = sorted(counts)
+    upto = list(accumulate(counts[value] for value in values))
+    if not values:
+        return {}
+    return {name: values[bisect_right(upto, round(share * (upto[-1] - 1)))] for name, share in QUANTILES.items()}
 
 
-def longer_shares(lengths: Sequence[int]) -> dict[str, float]:
-    """Return the share of the lengths that are above 512, 1,024, 2,048 and 4,096."""
-    return {str(bound): round(sum(n > bound for n in lengths) / max(1, len(lengths)), 6) for bound in LONG}
+def longer_shares(lengths: Mapping[int, int]) -> dict[str, float]:
+    """Return the share of some lengths, given with how often they occur, above 512, 1,024, 2,048 and 4,096."""
+    total = max(1, sum(lengths.values()))
+    above = {bound: sum(count for length, count in lengths.items() if length > bound) for bound in LONG}
+    return {str(bound): round(count / total, 6) for bound, count in above.items()}
 
 
 def read_statistics(folder: Path) -> Statistics:

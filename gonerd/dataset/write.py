@@ -14,11 +14,10 @@ from gonerd.dataset.card import Facts, write_card
 from gonerd.dataset.config import BuildConfig
 from gonerd.dataset.croissant import write_croissant
 from gonerd.dataset.files import STAGE, DataFile, ParquetFolder, data_files, read_rows
-from gonerd.dataset.groups import Grouper
 from gonerd.dataset.licenses import Refusals
 from gonerd.dataset.previous import PREVIOUS, Continuity
 from gonerd.dataset.release import RELEASE, STANDOFF, Release, standoff
-from gonerd.dataset.split import Item, Leak, assign
+from gonerd.dataset.split import Item, Leak, Splitter
 from gonerd.dataset.statistics import STATISTICS, Collector, in_order
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
@@ -62,21 +61,16 @@ class SplitWatch:
     """Watches rows whose splits are given, and tells which near-duplicates they tear apart."""
 
     def __init__(self, config: BuildConfig) -> None:
-        self._config = replace(config, by_time=False)
-        self._grouper = Grouper(config.group_threshold)
-        self._items: list[Item] = []
-        self._splits: dict[str, str] = {}
+        self._splitter = Splitter(replace(config, by_time=False))
 
     def add(self, example: Example) -> None:
-        """Take up one row."""
-        self._grouper.add(example.id, example.text)
-        self._items.append(Item(example.id, example.source, len(example.text)))
-        self._splits[example.id] = example.split
+        """Take up one row; two of one id are an error."""
+        item = Item(example.id, example.source, len(example.text), given=example.split)
+        self._splitter.add(item, example.text)
 
     def close(self) -> Closing:
         """Return the groups that lie in several splits."""
-        found = assign(self._items, alike=self._grouper.alike(), config=self._config, fixed=self._splits)
-        return Closing(found.leaks)
+        return Closing(self._splitter.assign().leaks)
 
 
 def dataset_run(config: BuildConfig, *, tokenizer: Mapping[str, str], inputs: Sequence[str]) -> Run:
@@ -139,8 +133,8 @@ def write_rows(
         shutil.rmtree(work)  # what a killed run has left: a dataset is always written from its first row
         work.mkdir()
         writer = _FolderWriter(work, config)
-        read, dropped = writer.take(rows, progress)
-        writer.describe(run, close(), read=read, dropped=dropped)
+        read = writer.take(rows, progress)
+        writer.describe(run, close(), read=read)
     return read_manifest(out)
 
 
@@ -154,27 +148,26 @@ class _FolderWriter:
         self._collector = Collector(self._scheme)
         self._sample: Example | None = None
 
-    def take(self, rows: Iterable[Row | Dropped], progress: Progress) -> tuple[int, list[Dropped]]:
-        """Write all rows; return how many there were, and the dropped ones."""
-        dropped: list[Dropped] = []
-        ids: set[str] = set()
+    def take(self, rows: Iterable[Row | Dropped], progress: Progress) -> int:
+        """Write all rows, those that are dropped to a file of their own; return how many there were."""
+        kept = dropped = 0
         with (
             (self._folder / STANDOFF).open("w", encoding="utf-8", newline="\n") as standoffs,
             (self._folder / WIDENED).open("w", encoding="utf-8", newline="\n") as widened,
+            (self._folder / DROPPED).open("w", encoding="utf-8", newline="\n") as notes,
             contextlib.closing(self._parquet),
         ):
             for row in rows:
                 if isinstance(row, Dropped):
-                    dropped.append(row)
+                    notes.write(jsonl.dumps(row) + "\n")
+                    dropped += 1
                     continue
-                if row.example.id in ids:
-                    raise GonerdError("two examples have this id", where=f"example {row.example.id!r}")
-                ids.add(row.example.id)
+                kept += 1
                 self._add(row)
                 standoffs.write(jsonl.dumps(standoff(row.example, extractor=row.extractor)) + "\n")
                 widened.writelines(jsonl.dumps(record) + "\n" for record in row.widened)
-                progress(len(ids), None)
-        return len(ids) + len(dropped), dropped
+                progress(kept, None)
+        return kept + dropped
 
     def _add(self, row: Row) -> None:
         example = row.example
@@ -183,14 +176,13 @@ class _FolderWriter:
         if self._sample is None or (len(example.text), example.id) < (len(self._sample.text), self._sample.id):
             self._sample = example
 
-    def describe(self, run: Run, closing: Closing, *, read: int, dropped: list[Dropped]) -> None:
-        """Close the data files and write all that describes them."""
-        sample = self._shown(read, dropped)
+    def describe(self, run: Run, closing: Closing, *, read: int) -> None:
+        """Write all that describes the data files."""
+        sample = self._shown(read)
         files = {file.split: file for file in self._parquet.files()}
         data = [files[split] for split in in_order(files)]
         prints = {file.split: _fingerprint(self._folder, file, self._scheme.tags) for file in data}
         statistics = self._collector.finish(closing.torn)
-        jsonl.write(self._folder / DROPPED, dropped)
         write_json(self._folder / STATISTICS, statistics)
         if closing.continuity:
             write_json(self._folder / PREVIOUS, closing.continuity)
@@ -198,6 +190,7 @@ class _FolderWriter:
         config = {**canonical(run.config), "fingerprints": {split: asdict(print_) for split, print_ in prints.items()}}
         shown = self._without_text() if self._config.standoff_only else data
         outputs = [file.shard for file in shown] or [self._standoff_shard(data)]
+        dropped = jsonl.read(self._folder / DROPPED, Dropped)
         manifest = replace(run.manifest(outputs, read=read, dropped=dropped), config=config)
         facts = Facts(self._config, self._scheme, manifest, statistics, tuple(shown), sample)
         write_card(facts, self._folder / "README.md")
@@ -205,13 +198,12 @@ class _FolderWriter:
             write_croissant(facts, self._folder)
         write_json(self._folder / MANIFEST, manifest)
 
-    def _shown(self, read: int, dropped: list[Dropped]) -> Example:
+    def _shown(self, read: int) -> Example:
         """Return the row that the card shows: without text where none is passed on."""
         if self._sample is None:
-            first = f"The first reason: {dropped[0].reason.value} {dropped[0].detail}".strip() if dropped else None
-            raise GonerdError(
-                f"there is no example to write: {len(dropped)} of {read} documents were dropped", remedy=first
-            )
+            dropped = next(jsonl.read(self._folder / DROPPED, Dropped), None)
+            first = f"The first reason: {dropped.reason.value} {dropped.detail}".strip() if dropped else None
+            raise GonerdError(f"there is no example to write: {read} of {read} documents were dropped", remedy=first)
         if not self._config.standoff_only:
             return self._sample
         return replace(

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import pytest
 from dataset_support import CONFIG, make_document, make_gold, make_stages
@@ -6,7 +7,7 @@ from dataset_support import CONFIG, make_document, make_gold, make_stages
 from gonerd.cli.dataset import app
 from gonerd.dataset.build import Given, build
 from gonerd.dataset.names import mention_distances
-from gonerd.dataset.statistics import quantiles, read_statistics
+from gonerd.dataset.statistics import longer_shares, quantiles, read_statistics
 from gonerd.errors import GonerdError
 from gonerd.records import Example, Span
 from gonerd.store import read_json, write_json
@@ -38,9 +39,13 @@ def test_distances_run_from_the_first_mention_to_the_last():
 
 
 def test_quantiles_are_of_the_numbers_themselves():
-    assert quantiles([]) == {}
-    assert set(quantiles([7]).values()) == {7}
-    assert quantiles(range(101))["p90"] == 90
+    assert quantiles({}) == {}
+    assert set(quantiles({7: 1}).values()) == {7}
+    assert quantiles(Counter(range(101)))["p90"] == 90
+    assert quantiles({9: 1, 1: 98, 5: 2}) == {
+        "minimum": 1, "p10": 1, "p25": 1, "median": 1, "p75": 1, "p90": 1, "p99": 5, "maximum": 9,
+    }  # fmt: skip
+    assert longer_shares({512: 1, 513: 2, 5000: 1}) == {"512": 0.75, "1024": 0.25, "2048": 0.25, "4096": 0.25}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gonerd.similarity import SimilarityConfig, _candidates, clusters, shingle_hashes, signature
+from gonerd import similarity
+from gonerd.similarity import Signatures, SimilarityConfig, clusters, shingle_hashes, signature
 
 CONFIG = SimilarityConfig()
 WORDS = [f"word{number}" for number in range(4000)]
@@ -95,9 +96,62 @@ def test_shingles_know_the_order_of_their_words():
 
 def test_thousands_of_copies_of_one_page_do_not_meet_in_all_pairs():
     made = signature(text_of(13), CONFIG)
-    copies = {f"n{number}": made for number in range(5000)}
-    assert len(clusters(copies, CONFIG)[0]) == 5000
-    assert len(list(_candidates(copies, CONFIG))) < 10_000  # all pairs would be 12.5 million, in each of 32 bands
+    with Signatures(CONFIG) as copies:
+        for _ in range(5000):
+            copies.add(made)
+        assert list(copies.clusters()) == [list(range(5000))]
+        assert copies.compared < 10_000  # all pairs would be 12.5 million, in each of 32 bands
+
+
+def test_thousands_of_near_copies_do_not_meet_in_all_pairs():
+    base = text_of(14)
+    with Signatures(CONFIG) as near:
+        for number in range(1000):
+            near.add(signature(f"{base} Comment {number} by reader{number}.", CONFIG))
+        assert list(near.clusters()) == [list(range(1000))]
+        assert near.compared < 100_000  # of 16 million
+
+
+def all_pairs(signatures, config):
+    """What clusters must be: every pair that agrees in a band, compared."""
+    found = {number: {number} for number, values in enumerate(signatures)}
+    for second, values in enumerate(signatures):
+        for first in range(second):
+            equal = signatures[first] == values
+            bands = equal.reshape(config.bands, config.rows).all(axis=1)
+            if values.any() and bands.any() and equal.mean() >= config.threshold:
+                merged = found[first] | found[second]
+                found.update(dict.fromkeys(merged, merged))
+    groups = {tuple(sorted(group)) for group in found.values() if len(group) > 1}
+    return sorted(map(list, groups))
+
+
+@pytest.mark.parametrize("window", [2, 7, 50, 16_384])
+@pytest.mark.parametrize("threshold", [0.2, 0.5])
+def test_clusters_are_those_of_all_pairs_however_little_memory_there_is(monkeypatch, window, threshold):
+    for name in ("_WINDOW", "_BLOCK", "_PAIRS", "_PART"):
+        monkeypatch.setattr(similarity, name, window)
+    config = SimilarityConfig(bands=16, rows=1, threshold=threshold)
+    rng = np.random.default_rng(3)
+    families = rng.integers(1, 2**40, size=(12, 16), dtype=np.uint64)
+    rows = families[rng.integers(0, 12, size=140)]
+    rows = np.where(rng.random(rows.shape) < 0.45, rng.integers(1, 30, size=rows.shape, dtype=np.uint64), rows)
+    rows[10] = rows[20] = 0
+    with Signatures(config) as made:
+        for row in rows:
+            made.add(row)
+        found = list(made.clusters())
+    assert found == all_pairs(rows.astype("u4"), config)
+    assert 1 < len(found) < 100
+
+
+def test_more_rows_in_a_bucket_than_fit_in_memory(monkeypatch):
+    monkeypatch.setattr(similarity, "_WINDOW", 8)
+    config = SimilarityConfig(bands=2, rows=1, threshold=0.9)
+    with Signatures(config) as made:
+        for number in range(50):
+            made.add(np.array([7, 100 + number % 25], dtype=np.uint64))
+        assert list(made.clusters()) == [[number, number + 25] for number in range(25)]
 
 
 def test_the_signature_is_the_same_in_every_process():
