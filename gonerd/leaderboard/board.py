@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gonerd.errors import GonerdError
+from gonerd.leaderboard.intervals import Intervals
 from gonerd.leaderboard.submission import MARKS_IN_A_ROW, REFUSED_CATEGORIES, https_or_none
 from gonerd.leaderboard.verify import Verification
 
@@ -22,6 +24,8 @@ class Entry:
     f1: float  # strict, micro
     by_type: dict[str, float]  # strict F1
     date: str  # ISO 8601
+    f1_low: float | None = None  # 95 % interval of the F1 over documents
+    f1_high: float | None = None
     organisation: str | None = None
     hub_id: str | None = None
     revision: str | None = None
@@ -37,9 +41,12 @@ class Entry:
     training_data: str | None = None
     test_documents_seen: bool | None = None
     words_per_second: float | None = None
+    latency_4096_ms: float | None = None  # one document of 4,096 sub-tokens
     peak_memory_mib: float | None = None
     hardware: str | None = None
     rank: int = 0  # equal scores share a rank
+    best_rank: int = 0  # as far as the intervals tell: entries whose intervals overlap may stand in either order
+    worst_rank: int = 0
     kept: float | None = None  # share of the teacher's F1, where the teacher is on the same board
 
 
@@ -58,8 +65,8 @@ class Board:
     entries: tuple[Entry, ...]
 
 
-def entry_of(verification: Verification) -> Entry:
-    """Return the row of a verified submission.
+def entry_of(verification: Verification, interval: tuple[float, float] | None = None) -> Entry:
+    """Return the row of a verified submission, with the interval of its F1.
 
     Raises:
         GonerdError: the submission did not pass: it never reaches a board.
@@ -73,6 +80,8 @@ def entry_of(verification: Verification) -> Entry:
         f1=strict.micro.f1,
         by_type={label: counts.f1 for label, counts in strict.by_type.items()},
         date=result.created_at[:10],
+        f1_low=interval[0] if interval else None,
+        f1_high=interval[1] if interval else None,
         link=_link(submission.hub_id, submission.reference),
         words_per_second=result.speed.words_per_second or None,  # 0: not measured
         peak_memory_mib=result.speed.peak_memory_mib or None,
@@ -99,6 +108,8 @@ def boards_of(verifications: Iterable[Verification]) -> list[Board]:
 
 def _board(group: list[Verification]) -> Board:
     gold = group[0].gold
+    intervals = Intervals(gold)
+    entries = [entry_of(one, intervals.of(one.answers) if one.answers else None) for one in group]
     return Board(
         name=gold.name,
         split=gold.split,
@@ -108,12 +119,12 @@ def _board(group: list[Verification]) -> Board:
         words=gold.words,
         inputs=gold.fingerprint.inputs,
         gold=str(gold.fingerprint.gold),
-        entries=ranked(entry_of(verification) for verification in group),
+        entries=ranked(entries),
     )
 
 
 def ranked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Return the entries best first, with rank and share of the teacher's F1; the order they come in has no part in it.
+    """Return the entries best first, ranked, with the share of the teacher's F1; the order they come in has no part.
 
     Equal scores share a rank (1, 2, 2, 4) and stand in order of name, then folder.
     """
@@ -121,14 +132,42 @@ def ranked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     best: dict[float, int] = {}
     for place, entry in enumerate(found, start=1):
         best.setdefault(entry.f1, place)
-    return tuple(replace(entry, rank=best[entry.f1], kept=_kept(entry, found)) for entry in found)
+    named = _by_name(found)
+    lows, highs = sorted(_low(entry) for entry in found), sorted(_high(entry) for entry in found)
+    return tuple(
+        replace(
+            entry,
+            rank=best[entry.f1],
+            best_rank=1 + len(found) - bisect_right(lows, _high(entry)),
+            worst_rank=len(found) - bisect_left(highs, _low(entry)),
+            kept=_kept(entry, named),
+        )
+        for entry in found
+    )
 
 
-def _kept(entry: Entry, others: list[Entry]) -> float | None:
+def _low(entry: Entry) -> float:
+    return entry.f1 if entry.f1_low is None else entry.f1_low
+
+
+def _high(entry: Entry) -> float:
+    return entry.f1 if entry.f1_high is None else entry.f1_high
+
+
+def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Return the entries by name and by Hub id."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        for name in {entry.name, entry.hub_id} - {None}:
+            found.setdefault(str(name), []).append(entry)
+    return found
+
+
+def _kept(entry: Entry, named: dict[str, list[Entry]]) -> float | None:
     """Return the share of the teacher's F1 that a student keeps, or None unless exactly one entry is that teacher."""
     if entry.teacher is None:
         return None
-    teachers = [other for other in others if other is not entry and entry.teacher in (other.name, other.hub_id)]
+    teachers = [other for other in named.get(entry.teacher, ()) if other is not entry]
     return entry.f1 / teachers[0].f1 if len(teachers) == 1 and teachers[0].f1 > 0 else None
 
 

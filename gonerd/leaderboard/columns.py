@@ -21,14 +21,14 @@ class Cell:
     hint: str = ""
     link: str | None = None
     note: str = ""  # a second, smaller line
-    share: float | None = None  # from 0 to 1, drawn as a bar
+    bar: tuple[float, float, float] | None = None  # a share and its interval, from 0 to 1
 
     @property
     def sort_text(self) -> str:
         """The value as the page's script reads it; nothing where there is no value."""
         if self.value is None:
             return ""
-        return display(self.value) if isinstance(self.value, str) else repr(self.value)
+        return display(self.value) if isinstance(self.value, str) else f"{self.value:.7g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Column:
     hint: str
     kind: Literal["text", "number"]
     cell: Callable[[Entry], Cell]
+    best_first: Literal["high", "low"] = "high"  # what the first click on a header of numbers shows first
 
     @property
     def style(self) -> str:
@@ -48,23 +49,47 @@ class Column:
 
 
 def columns_of(board: Board) -> list[Column]:
-    """Return the columns of a board, from left to right."""
+    """Return the columns of a board, from left to right, without those in which no entry states anything."""
     types = [_type_column(name, definition) for name, definition in board.labels]
-    return [
-        Column("rank", "#", "Rank by strict F1; equal scores share a rank", "number", _rank),
+    columns = [
+        Column("rank", "#", "Rank by strict F1; below it the ranks that the intervals allow", "number", _rank, "low"),
         Column("model", "Model", "Name, linked to its page", "text", _model),
         Column("organisation", "Organisation", "Who made it", "text", lambda entry: _text(entry.organisation)),
         Column("attention", "Attention", "Kind of attention", "text", lambda entry: _text(entry.attention)),
-        Column("layers", "Layers", "Layers of the encoder", "number", lambda entry: _count(entry.layers)),
-        Column("parameters", "Params", "Number of parameters", "number", lambda entry: _short_count(entry.parameters)),
+        Column("layers", "Layers", "Layers of the encoder", "number", lambda entry: _count(entry.layers), "low"),
+        Column("parameters", "Params", "Parameters", "number", lambda entry: _short_count(entry.parameters), "low"),
         Column("reach", "Max input", "Longest input in sub-tokens", "number", lambda entry: _count(entry.reach_tokens)),
-        Column("f1", "F1", "Strict entity-level micro F1, in percent", "number", _f1),
+        Column("f1", "F1", "Strict entity-level micro F1, in percent, with its 95 % interval", "number", _f1),
         *types,
         Column("kept", "Kept", "Share of its teacher's F1 that a student keeps", "number", _kept),
+        Column("latency", "Latency", "One document of 4,096 sub-tokens, as submitted", "number", _latency, "low"),
         Column("speed", "Words/s", "Words a second, as submitted; hardware differs", "number", _speed),
-        Column("memory", "Memory", "Peak memory, as submitted", "number", _memory),
+        Column("memory", "Memory", "Peak memory, as submitted", "number", _memory, "low"),
         Column("date", "Date", "Date of the result", "text", lambda entry: Cell(display(entry.date), entry.date)),
     ]
+    return [column for column in columns if any(column.cell(entry).value is not None for entry in board.entries)]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A choice among the entries: how it is called, and what an entry counts as."""
+
+    key: str
+    title: str
+    of: Callable[[Entry], str]
+
+
+NOT_STATED = "not stated"
+FILTERS = (
+    Filter(
+        "attention", "Attention", lambda entry: display(entry.attention, limit=40) if entry.attention else NOT_STATED
+    ),
+    Filter("distilled", "Distilled", lambda entry: "students" if entry.teacher else "others"),
+    Filter("weights", "Weights", lambda entry: {True: "open", False: "closed", None: NOT_STATED}[entry.open_weights]),
+    Filter("hardware", "Hardware", lambda entry: display(entry.hardware or NOT_STATED, limit=60)),
+)
+"""What the table can be narrowed to; one that has a single option, or more than a list can show, is left out."""
+OPTIONS = 40
 
 
 def _type_column(name: str, definition: str) -> Column:
@@ -76,7 +101,7 @@ def _type_column(name: str, definition: str) -> Column:
 
 
 def _nothing() -> Cell:
-    return Cell(NOTHING, None, "not stated")
+    return Cell(NOTHING, None)
 
 
 def _percent(share: float) -> str:
@@ -84,7 +109,10 @@ def _percent(share: float) -> str:
 
 
 def _rank(entry: Entry) -> Cell:
-    return Cell(str(entry.rank), float(entry.rank))
+    if entry.best_rank == entry.worst_rank:
+        return Cell(str(entry.rank), float(entry.rank))
+    ranks = f"{entry.best_rank}–{entry.worst_rank}"
+    return Cell(str(entry.rank), float(entry.rank), f"The intervals allow ranks {ranks}", note=ranks)
 
 
 def _model(entry: Entry) -> Cell:
@@ -96,20 +124,30 @@ def _model(entry: Entry) -> Cell:
 
 
 def _f1(entry: Entry) -> Cell:
-    return Cell(_percent(entry.f1), entry.f1, f"{100 * entry.f1:.4f}", share=entry.f1)
+    low, high = entry.f1_low, entry.f1_high
+    if low is None or high is None:
+        return Cell(_percent(entry.f1), entry.f1, f"{100 * entry.f1:.4f}", bar=(entry.f1, entry.f1, entry.f1))
+    note = f"{_percent(low)}–{_percent(high)}"
+    return Cell(_percent(entry.f1), entry.f1, f"{100 * entry.f1:.4f}", note=note, bar=(entry.f1, low, high))
 
 
 def _kept(entry: Entry) -> Cell:
     if entry.kept is None:
-        return Cell(NOTHING, None, "no student, or its teacher is not on this board")
+        return _nothing()
     return Cell(f"{_percent(entry.kept)} %", entry.kept)
+
+
+def _latency(entry: Entry) -> Cell:
+    if entry.latency_4096_ms is None:
+        return _nothing()
+    return Cell(f"{_number(entry.latency_4096_ms)} ms", entry.latency_4096_ms, note=_hardware(entry))
 
 
 def _speed(entry: Entry) -> Cell:
     if entry.words_per_second is None:
         return _nothing()
-    hardware = _hardware(entry)
-    return Cell(_number(entry.words_per_second), entry.words_per_second, hardware, note=hardware)
+    note = "" if entry.latency_4096_ms else _hardware(entry)  # it is named once an entry
+    return Cell(_number(entry.words_per_second), entry.words_per_second, note=note)
 
 
 def _hardware(entry: Entry) -> str:
@@ -120,7 +158,7 @@ def hardware_of(board: Board) -> list[tuple[str, str]]:
     """Return what speed and memory were measured on and the models measured on it, in order of rank."""
     names: dict[str, list[str]] = {}
     for entry in board.entries:
-        if entry.words_per_second is not None:
+        if entry.words_per_second is not None or entry.latency_4096_ms is not None:
             names.setdefault(_hardware(entry), []).append(display(entry.name, limit=48))
     return [(hardware, ", ".join(_first(found))) for hardware, found in names.items()]
 

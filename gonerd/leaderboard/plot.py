@@ -1,15 +1,16 @@
-"""The plot of F1 against speed: only the geometry; the template draws it."""
+"""The plot of F1 against time, with the front of what no entry beats in both: the geometry that the template draws."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from gonerd.leaderboard.board import Entry, display
 
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 24.0, 36.0, 48.0  # margins
-SLOWEST, FASTEST = 0.01, 1e9  # words a second; one figure beyond would press all others together
+LEAST, MOST = 1e-3, 1e8  # milliseconds; one figure beyond would press all others together
 LABELLED = 40  # beyond that many points only the dots are drawn
 CHARACTER, LINE = 6.6, 15.0  # width and height of a label's characters
 LEAST_SPAN = 0.05  # of the F1 axis: on a shorter one a small difference looks like a cliff
@@ -30,7 +31,7 @@ class Frame:
 
     @property
     def right(self) -> float:
-        """Where the axis of speed ends."""
+        """Where the axis of time ends."""
         return self.width - RIGHT
 
     @property
@@ -40,7 +41,7 @@ class Frame:
 
     @property
     def bottom(self) -> float:
-        """Where the axis of speed lies."""
+        """Where the axis of time lies."""
         return self.height - BOTTOM
 
 
@@ -63,6 +64,9 @@ class Point:
     y: float
     title: str
     student: bool
+    low: float  # where its interval ends below and above
+    high: float
+    elsewhere: bool  # measured on other hardware than the front is drawn for
     label: str = ""
     label_x: float = 0.0
     label_y: float = 0.0
@@ -76,29 +80,94 @@ class Plot:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     frame: Frame
+    axis: str  # what the horizontal axis counts
+    front: str  # path of the Pareto front
+    hardware: str  # that the front is drawn for
 
 
 def plot_of(entries: Sequence[Entry], frame: Frame = WIDE) -> Plot | None:
-    """Return the plot of the entries that state their speed, or None if there is none."""
-    measured = [entry for entry in entries if SLOWEST <= (entry.words_per_second or 0) <= FASTEST]
-    speeds = [math.log10(entry.words_per_second or SLOWEST) for entry in measured]
-    if not speeds:
+    """Return the plot of the entries that state how long they take, or None if there is none.
+
+    Where any entry states its latency, only those that do are drawn; else the time for 1,000 words, from words a
+    second. The front is drawn for the hardware that most entries were measured on: times of other machines say nothing
+    about which of two models is faster.
+    """
+    by_latency = any(entry.latency_4096_ms for entry in entries)
+    timed = [(entry, _milliseconds(entry, by_latency=by_latency)) for entry in entries]
+    measured = [(entry, time) for entry, time in timed if LEAST <= time <= MOST]
+    if not measured:
         return None
-    x_ticks = _log_ticks(min(speeds), max(speeds))
-    y_ticks = _percent_ticks(min(entry.f1 for entry in measured), max(entry.f1 for entry in measured))
-    places = [
-        (_between(speed, x_ticks, frame.left, frame.right), _between(entry.f1, y_ticks, frame.bottom, frame.top))
-        for entry, speed in zip(measured, speeds, strict=True)
-    ]
-    points = [_point(entry, place, frame) for entry, place in zip(measured, places, strict=True)]
-    x_marks = [Tick(_between(value, x_ticks, frame.left, frame.right), text) for value, text in x_ticks]
-    y_marks = [Tick(_between(value, y_ticks, frame.bottom, frame.top), text) for value, text in y_ticks]
-    return Plot(tuple(_labelled(points, frame)), tuple(_thinned(x_marks)), tuple(y_marks), frame)
+    times = [math.log10(time) for _, time in measured]
+    x_ticks = _log_ticks(min(times), max(times))
+    y_ticks = _percent_ticks(min(entry.f1 for entry, _ in measured), max(entry.f1 for entry, _ in measured))
+    hardware = _most_common(entry.hardware for entry, _ in measured)
+    places = _Places(frame, x_ticks, y_ticks)
+    points = [_point(entry, time, places, hardware=hardware) for entry, time in measured]
+    x_marks = [Tick(places.x(value), text) for value, text in x_ticks]
+    y_marks = [Tick(places.y(value), text) for value, text in y_ticks]
+    return Plot(
+        points=tuple(_labelled(points, frame)),
+        x_ticks=tuple(_thinned(x_marks)),
+        y_ticks=tuple(y_marks),
+        frame=frame,
+        axis="milliseconds for 4,096 sub-tokens" if by_latency else "milliseconds for 1,000 words",
+        front=_front([(point.x, point.y) for point in points if not point.elsewhere], frame),
+        hardware=display(hardware) if hardware else "hardware not stated",
+    )
 
 
-def _point(entry: Entry, place: tuple[float, float], frame: Frame) -> Point:
-    title = f"{display(entry.name, limit=48)}: F1 {100 * entry.f1:.1f}, {entry.words_per_second:,.4g} words/s"
-    return Point(*place, title, entry.teacher is not None, display(entry.name, limit=frame.label))
+def _milliseconds(entry: Entry, *, by_latency: bool) -> float:
+    """Return how long an entry takes, or 0.0 where it does not say."""
+    if by_latency:
+        return entry.latency_4096_ms or 0.0
+    return 1e6 / entry.words_per_second if entry.words_per_second else 0.0
+
+
+def _most_common(names: Iterable[str | None]) -> str | None:
+    counts = Counter(names)
+    return min(counts, key=lambda name: (-counts[name], name or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where values lie in a frame."""
+
+    frame: Frame
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+
+    def x(self, logarithm: float) -> float:
+        return _between(logarithm, self.x_ticks, self.frame.left, self.frame.right)
+
+    def y(self, share: float) -> float:
+        """Return the height of a share, kept within the axis."""
+        lowest, highest = self.y_ticks[0][0], self.y_ticks[-1][0]
+        return _between(min(max(share, lowest), highest), self.y_ticks, self.frame.bottom, self.frame.top)
+
+
+def _point(entry: Entry, time: float, places: _Places, *, hardware: str | None) -> Point:
+    title = f"{display(entry.name, limit=48)}: F1 {100 * entry.f1:.1f}, {time:,.4g} ms"
+    low, high = (entry.f1 if value is None else value for value in (entry.f1_low, entry.f1_high))
+    return Point(
+        x=places.x(math.log10(time)),
+        y=places.y(entry.f1),
+        title=title,
+        student=entry.teacher is not None,
+        low=places.y(low),
+        high=places.y(high),
+        elsewhere=entry.hardware != hardware,
+        label=display(entry.name, limit=places.frame.label),
+    )
+
+
+def _front(places: Iterable[tuple[float, float]], frame: Frame) -> str:
+    """Return the path along what no other point beats: none is as fast and better. Up is better, left is faster."""
+    corners: list[tuple[float, float]] = []
+    for x, y in sorted(places):
+        if not corners or y < corners[-1][1]:
+            corners.append((x, y))
+    steps = "".join(f"H{x:g}V{y:g}" for x, y in corners[1:])
+    return f"M{corners[0][0]:g} {frame.bottom:g}V{corners[0][1]:g}{steps}H{frame.right:g}" if corners else ""
 
 
 def _thinned(ticks: list[Tick]) -> list[Tick]:
@@ -158,7 +227,7 @@ def _labelled(points: list[Point], frame: Frame) -> list[Point]:
         placed = _place(point, taken, frame) if len(points) <= LABELLED else None
         if placed is not None:
             taken.append(_box(placed))
-        found.append(placed or Point(point.x, point.y, point.title, point.student))
+        found.append(placed or replace(point, label=""))
     return found
 
 
@@ -167,7 +236,7 @@ def _place(point: Point, taken: list[tuple[float, float, float, float]], frame: 
     places = ((11.0, 4.0), (-11.0 - width, 4.0), (-width / 2, -12.0), (-width / 2, 22.0))
     for across, down in places:
         x, y = round(point.x + across, 1), round(point.y + down, 1)
-        tried = Point(point.x, point.y, point.title, point.student, point.label, x, y)
+        tried = replace(point, label_x=x, label_y=y)
         if frame.left <= x <= frame.width - width and not any(_overlap(_box(tried), other) for other in taken):
             return tried
     return None

@@ -6,9 +6,7 @@ page's own style and script by their hashes and nothing else.
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -18,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from gonerd import __version__
 from gonerd.errors import GonerdError
-from gonerd.leaderboard.board import Board, Entry, boards_of, display
-from gonerd.leaderboard.columns import columns_of, hardware_of
+from gonerd.leaderboard.board import Board, Entry, boards_of
+from gonerd.leaderboard.columns import FILTERS, OPTIONS, columns_of, hardware_of
 from gonerd.leaderboard.plot import NARROW, WIDE, plot_of
 from gonerd.leaderboard.verify import Verification
+from gonerd.pages import BASE, policy
 from gonerd.store import write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).with_name("templates")
 PAGE, TABLE, DATA = "index.html", "leaderboard.csv", "leaderboard.json"
+SHOWN = 50  # rows that are laid out at first; the script shows more, and a page without it says where all are
 CHOOSE = "Choose another folder with --out"
 
 
@@ -87,13 +87,13 @@ def _is_our_data(path: Path) -> bool:
 
 def render_page(boards: Sequence[Board]) -> str:
     """Return the page as HTML."""
-    style = (TEMPLATES / "board.css").read_text(encoding="utf-8")
+    style = BASE.read_text(encoding="utf-8") + (TEMPLATES / "board.css").read_text(encoding="utf-8")
     script = (TEMPLATES / "board.js").read_text(encoding="utf-8")
     views = [_view(board) for board in boards]
     return (
         _environment()
         .get_template("index.html")
-        .render(views=views, style=style, script=script, policy=_policy(style, script), version=__version__)
+        .render(views=views, style=style, script=script, policy=policy(style, script), version=__version__)
     )
 
 
@@ -109,31 +109,28 @@ def _environment() -> Environment:
     )
 
 
-def _policy(style: str, script: str) -> str:
-    """Return the Content-Security-Policy that allows this style and this script, by hash, and an empty icon."""
-    return (
-        f"default-src 'none'; style-src '{_source_hash(style)}'; script-src '{_source_hash(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _source_hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
 def _view(board: Board) -> dict[str, Any]:
     """Return what the template draws of one board."""
     columns = columns_of(board)
-    rows = [[(column, column.cell(entry)) for column in columns] for entry in board.entries]
-    texts = sorted({entry.attention for entry in board.entries if entry.attention})
-    attentions = [{"value": display(text), "text": display(text, limit=40)} for text in texts]
+    choices = {choice.key: [choice.of(entry) for entry in board.entries] for choice in FILTERS}
+    filters = [choice for choice in FILTERS if 1 < len(set(choices[choice.key])) <= OPTIONS]
+    rows = [
+        {
+            "cells": [(column, column.cell(entry)) for column in columns],
+            "choices": [(choice.key, choices[choice.key][place]) for choice in filters],
+            "first": entry.best_rank == 1 and entry.worst_rank > 1,
+        }
+        for place, entry in enumerate(board.entries)
+    ]
     plots = {name: plot_of(board.entries, frame) for name, frame in (("wide", WIDE), ("narrow", NARROW))}
     return {
         "board": board,
         "columns": columns,
-        "rows": rows,
+        "rows": rows[:SHOWN],
+        "more": rows[SHOWN:],
+        "tied": sum(row["first"] for row in rows),
         "plots": {name: plot for name, plot in plots.items() if plot is not None},
-        "attentions": attentions,
+        "filters": [(choice, sorted(set(choices[choice.key]))) for choice in filters],
         "hardware": hardware_of(board),
     }
 

@@ -126,8 +126,10 @@ class Statement(BaseModel):
     """What the model was trained on."""
     test_documents_seen: bool | None = None
     """Whether any test document, with or without its labels, was in that data."""
+    latency_4096_ms: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] | None = None
+    """Milliseconds for one document of 4,096 sub-tokens, on that hardware."""
     hardware: Text | None = None
-    """What speed and memory were measured on."""
+    """What speed, latency and memory were measured on."""
     reference: Annotated[str, Field(max_length=300), AfterValidator(_https)] | None = None
     """https:// address of a paper, a report or the code."""
 
@@ -196,7 +198,7 @@ def to_toml(submission: Submission) -> str:
     return "".join(f"{name} = {_toml_value(value)}\n" for name, value in values.items())
 
 
-def _toml_value(value: str | int | bool) -> str:
+def _toml_value(value: str | float | bool) -> str:
     """Return a value in TOML. A JSON string is a TOML basic string, but for DEL, which TOML wants escaped."""
     if isinstance(value, str):
         value.encode("utf-8")  # TOML has no lone surrogates

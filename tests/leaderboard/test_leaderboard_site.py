@@ -6,8 +6,6 @@ import itertools
 import json
 import random
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,8 +14,10 @@ import pytest
 from gonerd.errors import GonerdError
 from gonerd.labels import load_scheme
 from gonerd.leaderboard.board import Board, Entry, boards_of, display, ranked
+from gonerd.leaderboard.columns import columns_of
+from gonerd.leaderboard.intervals import Intervals
 from gonerd.leaderboard.plot import NARROW, plot_of
-from gonerd.leaderboard.site import build_site, render_page, to_csv, write_site
+from gonerd.leaderboard.site import build_site, render_page, to_csv
 from gonerd.leaderboard.verify import verify
 
 MARKUP = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
@@ -277,15 +277,101 @@ def test_an_absurd_speed_does_not_press_the_others_together() -> None:
     assert plot_of([entry("c", 0.1)]) is None
 
 
-@pytest.mark.tools
-def test_the_page_works_in_a_browser(tmp_path: Path) -> None:
-    """Under its own policy the script runs: it shows the tools and counts the rows."""
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("skipped: no chromium")
-    page = write_site([hostile_board()], tmp_path / "site").parent / "index.html"
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    assert f"{len(HOSTILE)} entries" in shown
-    assert not any("hidden" in attributes for _, attributes in Elements(shown).found)
+def test_an_interval_is_of_the_documents_and_the_same_for_the_same_predictions(make, gold, right) -> None:
+    folders = [
+        make("all", tags=right),
+        make("some"),
+        make("none", tags={name: ["O"] * len(t) for name, t in right.items()}),
+    ]
+    (found,) = boards_of([verify(folder, gold) for folder in folders])
+    (again,) = boards_of([verify(folder, gold) for folder in folders[::-1]])
+    assert found == again
+    best, middle, worst = found.entries
+    assert (best.f1_low, best.f1, best.f1_high) == (1.0, 1.0, 1.0)
+    assert 0.0 <= middle.f1_low < middle.f1 < middle.f1_high <= 1.0
+    assert (worst.f1_low, worst.f1, worst.f1_high) == (0.0, 0.0, 0.0)
+
+
+def test_the_counts_of_documents_add_up_to_the_score(make, gold) -> None:
+    found = verify(make(), gold)
+    counts = Intervals(gold).counts(found.answers).sum(axis=0).tolist()
+    micro = found.strict.micro
+    assert counts == [micro.correct, micro.predicted, micro.gold]
+
+
+def test_entries_whose_intervals_overlap_may_stand_in_either_order() -> None:
+    chance = random.Random(3)
+    for _ in range(30):
+        entries = [
+            entry(f"m{n}", f1, f1_low=f1 - chance.random() / 20, f1_high=f1 + chance.random() / 20)
+            for n, f1 in enumerate(chance.random() for _ in range(25))
+        ]
+        for found in ranked(entries):
+            others = [other for other in entries if other.name != found.name]
+            assert found.best_rank == 1 + sum(other.f1_low > found.f1_high for other in others)
+            assert found.worst_rank == len(entries) - sum(other.f1_high < found.f1_low for other in others)
+            assert found.best_rank <= found.rank <= found.worst_rank
+    page = render_page([board(entry("a", 0.5, f1_low=0.4, f1_high=0.6), entry("b", 0.45, f1_low=0.4, f1_high=0.5))])
+    assert page.count("<small><bdi>1–2</bdi></small>") == 2
+    assert page.count('<tr class="first"') == 2
+    assert "The intervals allow ranks" not in render_page([board(entry("a", 0.5), entry("b", 0.4))])
+
+
+def test_the_front_is_what_no_entry_beats_in_both() -> None:
+    chance = random.Random(11)
+    for _ in range(40):
+        entries = [
+            entry(f"m{n}", chance.random(), latency_4096_ms=10 ** chance.uniform(0, 4), hardware="one")
+            for n in range(chance.randrange(2, 30))
+        ]
+        entries.append(entry("fast elsewhere", 1.0, latency_4096_ms=0.5, hardware="other"))
+        plot = plot_of(entries)
+        assert plot is not None
+        (apart,) = [point for point in plot.points if point.elsewhere]
+        assert apart.title.startswith("fast elsewhere")
+        here = [point for point in plot.points if not point.elsewhere]
+        unbeaten = {p.y for p in here if not any((o.x <= p.x and o.y < p.y) for o in here)}
+        drawn = {float(y) for y in re.findall(r"V([\d.]+)", plot.front)}
+        assert drawn == unbeaten
+        assert plot.hardware == "one"
+
+
+def test_latency_is_the_axis_where_any_entry_states_it() -> None:
+    stated = entry("a", 0.5, latency_4096_ms=20.0, words_per_second=9.0)
+    plot = plot_of([stated, entry("b", 0.4, words_per_second=8.0)])
+    assert plot is not None
+    assert [point.title for point in plot.points] == ["a: F1 50.0, 20 ms"]
+    assert "4,096" in plot.axis
+    plot = plot_of([entry("b", 0.4, words_per_second=1000.0)])
+    assert plot is not None
+    assert [point.title for point in plot.points] == ["b: F1 40.0, 1,000 ms"]
+    assert "1,000 words" in plot.axis
+
+
+def test_a_latency_that_a_submission_states_reaches_the_board(make, gold) -> None:
+    (only,) = boards_of([verify(make(latency_4096_ms=12.5), gold)])[0].entries
+    assert only.latency_4096_ms == 12.5
+    with pytest.raises(ValueError, match="greater than 0"):
+        make("wrong", latency_4096_ms=0.0)
+
+
+def test_a_column_in_which_nobody_states_anything_is_left_out() -> None:
+    titles = {column.key for column in columns_of(board(entry("a", 0.5), entry("b", 0.4, layers=6)))}
+    assert {"rank", "model", "f1", "f1_PER", "layers", "date"} == titles
+
+
+def test_a_filter_is_there_where_it_tells_entries_apart() -> None:
+    one = render_page([board(entry("a", 0.5, attention="lsg"), entry("b", 0.4, attention="lsg"))])
+    assert "<select data-filter" not in one
+    two = render_page([board(entry("a", 0.5, attention="lsg"), entry("b", 0.4, teacher="a"))])
+    assert re.findall(r'<select data-filter="(\w+)"', two) == ["attention", "distilled"]
+    many = render_page([board(*(entry(f"m{n}", n / 100, attention=f"kind {n}") for n in range(60)))])
+    assert "<select data-filter" not in many
+
+
+def test_rows_beyond_the_first_are_in_the_page_and_wait() -> None:
+    page = render_page([board(*(entry(f"m{n}", n / 1000) for n in range(120)))])
+    first, _, rest = page.partition("<template")
+    waiting, _, after = rest.partition("</template>")
+    assert (first.count('scope="row"'), waiting.count('scope="row"'), after.count('scope="row"')) == (50, 70, 0)
+    assert "all are in the downloads" in after

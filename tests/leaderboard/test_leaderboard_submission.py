@@ -134,6 +134,7 @@ def test_every_field_survives_the_file(tmp_path: Path) -> None:
         distillation='logits, "temperature" 2 \\ layers < 7',
         training_data="train and validation",
         test_documents_seen=False,
+        latency_4096_ms=12.5,
         hardware="one processor",
         reference="https://example.org/paper",
     )
