@@ -59,7 +59,7 @@ def load_checkpoint(
 
     files = _plain_files(name_or_path, revision)
     where = files.name
-    config = _load_config(files)
+    config = load_config(files)
     if scheme is not None:
         _settle_labels(config, scheme, where=where, new_head=new_head)
     with _explained(where), without_bars():
@@ -82,7 +82,7 @@ def read_config(name_or_path: str | Path, revision: str | None = None) -> Any:
     Raises:
         GonerdError: there is no such checkpoint, its weights are a pickle, or it is a model of another task.
     """
-    config = _load_config(_plain_files(name_or_path, revision))
+    config = load_config(_plain_files(name_or_path, revision))
     tasks = [name for name in config.architectures or () if not str(name).endswith("ForTokenClassification")]
     if tasks:
         raise GonerdError(
@@ -122,12 +122,14 @@ def _refuse_pickles(folder: Path, *, where: str) -> None:
 
 
 def save_checkpoint(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write a model and its tokenizer into a folder that is there.
-
-    Weights get the permissions of the other files: safetensors writes them for the owner alone.
-    """
+    """Write a model and its tokenizer into a folder that is there."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    make_readable(folder)
+
+
+def make_readable(folder: Path) -> None:
+    """Give weights the permissions of the other files: safetensors writes them for the owner alone."""
     mode = (folder / "config.json").stat().st_mode & 0o777
     for weights in folder.glob(WEIGHTS):
         weights.chmod(mode)
@@ -165,7 +167,12 @@ class _explained:  # noqa: N801 - a context manager reads as a verb
             raise GonerdError(f"not a usable checkpoint: {line}", where=self.where) from error
 
 
-def _load_config(files: CheckpointFiles) -> Any:
+def load_config(files: CheckpointFiles) -> Any:
+    """Return the configuration of a checkpoint as transformers reads it; its own code is never run.
+
+    Raises:
+        GonerdError: there is none, or it is not of a type that transformers knows.
+    """
     from transformers import AutoConfig
 
     with _explained(files.name):

@@ -71,7 +71,38 @@ class LSGAttention:
     global_rows: int = 512
     """Rows of the table that they come from."""
     mask_first_token: bool = False
-    """Whether a document's first token is hidden from the others."""
+    """Whether a document's first token is hidden from all tokens."""
+    pool_with_global: bool = True
+    """Whether the first global row's last state takes the place of the first token's."""
+
+    def __post_init__(self) -> None:
+        if min(self.block, self.factor, self.global_tokens) < 1 or self.sparse_block < 0:
+            raise GonerdError("blocks, factor and global tokens of LSG attention must be 1 or more")
+        if self.global_tokens > self.global_rows:
+            raise GonerdError(f"{self.global_tokens} global tokens from a table of {self.global_rows} rows")
+        if not self.sparse_block:
+            return
+        uneven = self.block % self.chunk or self.chunk % self.factor or self.step % 2
+        if uneven or 3 * self.step >= 4 * self.sparse_block:
+            raise GonerdError(
+                f"LSG attention with block {self.block}, sparse block {self.sparse_block} and factor {self.factor}",
+                remedy="The factor must divide both, block/factor be even and less than 4/3 of the sparse block",
+            )
+
+    @property
+    def chunk(self) -> int:
+        """Neighbouring tokens that sparse keys are chosen from."""
+        return min(self.block, self.sparse_block)
+
+    @property
+    def sparse_keys_of_chunk(self) -> int:
+        """Sparse keys that are chosen from a chunk."""
+        return self.chunk // self.factor
+
+    @property
+    def step(self) -> int:
+        """Sparse keys that stand for a block."""
+        return self.block // self.factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ Everything runs on one row of slots (see `packing`): a hidden state is (slots, w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +21,24 @@ from gonerd.errors import GonerdError
 from gonerd.models.attention.bigbird import BigBird
 from gonerd.models.attention.full import Full
 from gonerd.models.attention.longformer import Longformer
-from gonerd.models.config import BigBirdAttention, EncoderConfig, FullAttention, LongformerAttention
+from gonerd.models.attention.lsg import LSG, GlobalRows
+from gonerd.models.attention.nystromformer import Nystromformer
+from gonerd.models.config import (
+    BigBirdAttention,
+    EncoderConfig,
+    FullAttention,
+    LongformerAttention,
+    LSGAttention,
+    NystromformerAttention,
+)
 from gonerd.models.packing import Layout, Padding
 
 ATTENTIONS: dict[type, Callable[[EncoderConfig, int], nn.Module]] = {
     FullAttention: Full,
     LongformerAttention: Longformer,
     BigBirdAttention: BigBird,
+    LSGAttention: LSG,
+    NystromformerAttention: Nystromformer,
 }
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
@@ -45,13 +57,23 @@ class EncoderOutput:
     logits: Tensor | None = None  # (…, labels) or (…, vocabulary)
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a checkpoint holds that the encoder does not need, to be saved with it again."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)  # its config.json
+    pooler: Mapping[str, Tensor] = field(default_factory=dict)  # by the names that transformers gives them
+
+
 class Encoder(nn.Module):
     """An encoder, with the head that its configuration names."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.source = Source()
         self.embeddings = Embeddings(config)
+        self.global_rows = GlobalRows(config) if isinstance(config.attention, LSGAttention) else None
         self.layers = nn.ModuleList(Layer(config, number) for number in range(config.layers))
         self.classifier = TokenClassifier(config) if config.labels is not None else None
         self.masked_lm = MaskedLM(config) if config.masked_lm else None
@@ -86,9 +108,16 @@ class Encoder(nn.Module):
         if max(layout.lengths, default=0) > self.config.reach:
             raise GonerdError(f"a document of {max(layout.lengths)} tokens for {self.config.reach} positions")
         hidden = self.embeddings(input_ids, layout.position)
+        if self.global_rows is None:
+            return self._run_layers(hidden, layout)
+        rows = self.embeddings.normalise(self.global_rows.of_a_document)
+        hidden, inner = self.global_rows.insert(hidden, rows, layout)
+        return self.global_rows.remove(self._run_layers(hidden, inner), inner, layout)
+
+    def _run_layers(self, hidden: Tensor, layout: Layout) -> Tensor:
         for layer in self.layers:
             hidden = layer(hidden, layout)
-        return hidden  # type: ignore[no-any-return]
+        return hidden
 
     def score(self, hidden: Tensor) -> Tensor | None:
         """Return the head's scores, (slots, width) -> (slots, labels) or (slots, vocabulary); None without a head."""
@@ -125,6 +154,10 @@ class Embeddings(nn.Module):
         hidden = self.tokens(input_ids) * self.scale + self.positions(position + self.offset)
         if self.types is not None:
             hidden = hidden + self.types.weight[0]
+        return self.normalise(hidden)
+
+    def normalise(self, hidden: Tensor) -> Tensor:
+        """Return embeddings as the first layer takes them, (…, width) -> (…, width)."""
         return self.dropout(self.norm(hidden))  # type: ignore[no-any-return]
 
 

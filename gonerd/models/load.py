@@ -1,0 +1,186 @@
+"""Loading an encoder from a checkpoint in the transformers format, and saving it as one.
+
+No code of a checkpoint is run, and none of its weights is left out in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gonerd.errors import GonerdError
+from gonerd.models.checkpoints import load_config
+from gonerd.models.families import COPIES, OLD_ENDINGS, POOLER, UNREAD, Family
+from gonerd.models.repository import find_checkpoint
+from gonerd.models.translate import BARE, CLASSIFIES, FILLS, encoder_config, family_of, weight_names
+from gonerd.models.weights import read_weights
+
+if TYPE_CHECKING:
+    import torch
+
+    from gonerd.models.config import Attention
+    from gonerd.models.encoder import Encoder
+
+HEADS = {
+    CLASSIFIES: CLASSIFIES,
+    FILLS: FILLS,
+    "ForPreTraining": FILLS,
+    BARE: BARE,
+}  # what an architecture's name ends in
+NEW_HEAD = {"classifier.output.weight": 0.02, "classifier.output.bias": 0.0}  # deviations of its first weights: BERT's
+
+
+def load_encoder(
+    name_or_path: str | Path,
+    *,
+    revision: str | None = None,
+    attention: Attention | None = None,
+    labels: Sequence[str] | None = None,
+    dtype: torch.dtype | None = None,
+) -> Encoder:
+    """Return the encoder of a checkpoint, in evaluation mode, with its head if it has one.
+
+    Types: BERT, DistilBERT, RoBERTa, XLM-RoBERTa, CamemBERT, Longformer, BigBird, Nystromformer, LSG-RoBERTa.
+
+    Args:
+        name_or_path: a folder in the transformers format (`config.json`, and safetensors or a `.bin` of plain tensors),
+            or a name on the Hub.
+        revision: commit, tag or branch on the Hub.
+        attention: in place of the checkpoint's, with the same weights: to choose another behaviour than the
+            reference's, `dataclasses.replace(encoder.config.attention, …)`.
+        labels: give it a new token classifier with these labels, in place of its head: for training.
+        dtype: of its weights; fp32 if not given.
+
+    Raises:
+        GonerdError: it is not there, is of another type, is damaged, or a weight is missing, surplus, of another shape
+            or not a number.
+    """
+    import torch
+
+    from gonerd.models.encoder import Encoder, Source
+
+    files = find_checkpoint(name_or_path, revision=revision)
+    settings = load_config(files)
+    with located(files.name):
+        family = family_of(settings.to_dict())
+        config = encoder_config(settings, family, head=BARE if labels is not None else head_of(settings))
+        config = replace(
+            config, attention=attention or config.attention, labels=config.labels if labels is None else tuple(labels)
+        )
+        with torch.device("meta"):
+            encoder = Encoder(config)
+        shapes = {name: tuple(weight.shape) for name, weight in encoder.state_dict().items()}
+        new = {name: shapes.pop(name) for name in NEW_HEAD if labels is not None}
+        tensors = {_today(name): tensor for name, tensor in read_weights(files.folder).items()}
+        found = find_weights(tensors, shapes, family=family, any_head=labels is not None)
+        weights = _checked(found, shapes, dtype or torch.float32)
+    weights |= {name: NEW_HEAD[name] * torch.randn(shape, dtype=dtype) for name, shape in new.items()}
+    encoder.load_state_dict(weights, assign=True)
+    poolers = {match["name"]: tensors[name] for name in tensors if (match := re.fullmatch(POOLER, name))}
+    encoder.source = Source(settings.to_dict(), poolers)
+    return encoder.eval()
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Say of which checkpoint an error is, where it does not say so itself."""
+    try:
+        yield
+    except GonerdError as error:
+        if error.where is None:
+            raise GonerdError(error.what, where=where, remedy=error.remedy) from error
+        raise
+
+
+def head_of(settings: Any) -> str:
+    """Return the head of a checkpoint: `ForTokenClassification`, `ForMaskedLM`, or `Model` for none.
+
+    Raises:
+        GonerdError: it has the head of another task.
+    """
+    for architecture in getattr(settings, "architectures", None) or ():
+        for ending, head in HEADS.items():
+            if str(architecture).endswith(ending):
+                return head
+        raise GonerdError(
+            f"the head of another task ({architecture})", remedy="Only token classifiers and masked LMs load"
+        )
+    return BARE
+
+
+def find_weights(
+    tensors: Mapping[str, torch.Tensor], wanted: Iterable[str], *, family: Family, any_head: bool
+) -> dict[str, torch.Tensor]:
+    """Return a checkpoint's weights by our names.
+
+    Args:
+        tensors: the weights by their names in the checkpoint.
+        wanted: our names.
+        family: the checkpoint's type.
+        any_head: leave out what is not the encoder's own.
+
+    Raises:
+        GonerdError: a weight is missing or surplus, or two that must be equal are not.
+    """
+    tensors = dict(tensors)
+    prefixed = any(name.startswith(f"{family.prefix}.") for name in tensors)
+    names = weight_names(wanted, family, prefixed=prefixed)
+    for copy, ours in COPIES.items():
+        _settle_copy(tensors, copy, names.get(ours))
+    _refuse(f"weights are missing: {{}} (our {family.classes} has it)", [n for n in names.values() if n not in tensors])
+    surplus = sorted(tensors.keys() - names.values())
+    if any_head and prefixed:
+        surplus = [name for name in surplus if name.startswith(f"{family.prefix}.")]
+    _refuse("surplus weights: {}", [name for name in surplus if not any(re.fullmatch(u, name) for u in UNREAD)])
+    return {ours: tensors[theirs] for ours, theirs in names.items()}
+
+
+def _today(name: str) -> str:
+    """Return the name that a weight has today."""
+    for old, new in OLD_ENDINGS.items():
+        if name.endswith(old):
+            return name.removesuffix(old) + new
+    return name
+
+
+def _settle_copy(tensors: dict[str, torch.Tensor], copy: str, original: str | None) -> None:
+    """Take away a weight that is another one's once more, or let it stand for the other where that is missing."""
+    tensor = tensors.pop(copy, None) if original is not None else None
+    if tensor is None or original is None:
+        return
+    if tensors.setdefault(original, tensor) is not tensor and not tensors[original].equal(tensor):
+        raise GonerdError(
+            f"{copy} is not equal to {original}", remedy="The encoder has these in common: load it with transformers"
+        )
+
+
+def _refuse(what: str, names: Sequence[str]) -> None:
+    if names:
+        raise GonerdError(what.format(names[0]) + (f" and {len(names) - 1} more" if len(names) > 1 else ""))
+
+
+def _checked(
+    found: dict[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype
+) -> dict[str, torch.Tensor]:
+    """Return copies of the weights in the wanted type, having looked at all their numbers.
+
+    Raises:
+        GonerdError: a weight has another shape than the configuration says, or numbers that are none.
+    """
+    import torch
+
+    weights = {}
+    for name, shape in shapes.items():
+        weight = found.pop(name)
+        if tuple(weight.shape) != shape:
+            raise GonerdError(f"the weight {name} is {tuple(weight.shape)}, but {shape} by the configuration")
+        if not weight.is_floating_point():
+            raise GonerdError(f"the weight {name} is {weight.dtype}, which is no floating-point type")
+        weights[name] = weight.to(dtype, copy=True, memory_format=torch.contiguous_format)
+        if not weights[name].isfinite().all():
+            raise GonerdError(f"the weight {name} has numbers that are NaN or infinite")
+    return weights

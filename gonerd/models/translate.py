@@ -1,0 +1,189 @@
+"""From transformers' configurations and names of weights to ours, and back, by the tables of `families`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from gonerd.errors import GonerdError, unknown_name
+from gonerd.models.config import (
+    Attention,
+    BigBirdAttention,
+    EncoderConfig,
+    FullAttention,
+    LongformerAttention,
+    NystromformerAttention,
+)
+from gonerd.models.families import (
+    ACTIVATIONS,
+    BIGBIRD,
+    FAMILIES,
+    LSG_ROBERTA,
+    TOKEN_CLASSIFIER,
+    Family,
+)
+
+MOST_LAYERS = 1000  # beyond which a configuration is a mistake, or hostile
+CLASSIFIES, FILLS, BARE = "ForTokenClassification", "ForMaskedLM", "Model"
+_LAYER = re.compile(r"^layers\.(\d+)\.")
+
+
+def family_of(settings: Mapping[str, Any]) -> Family:
+    """Return the type of a checkpoint, from its `config.json`.
+
+    Raises:
+        GonerdError: the encoder is not of that type.
+    """
+    name = str(settings.get("model_type"))
+    architectures = [str(architecture) for architecture in settings.get("architectures") or ()]
+    if settings.get("base_model_prefix") == "lsg" or any(text.startswith("LSG") for text in architectures):
+        if name == LSG_ROBERTA.model_type:
+            return LSG_ROBERTA
+        raise GonerdError(f"LSG attention in a {name}", remedy="Of LSG models only LSG-RoBERTa is known")
+    plain: dict[str, Family] = {one.model_type: one for one in FAMILIES if one is not LSG_ROBERTA}
+    if name not in plain:
+        raise unknown_name("type of encoder", name, plain)
+    return plain[name]
+
+
+def encoder_config(settings: Any, family: Family, *, head: str) -> EncoderConfig:
+    """Return what an encoder is from a checkpoint's configuration as transformers reads it.
+
+    Args:
+        settings: the configuration.
+        family: its type.
+        head: the head to have: `ForTokenClassification`, `ForMaskedLM` or `Model` for none.
+
+    Raises:
+        GonerdError: the configuration is of a model that computes something else, or its numbers do not fit.
+    """
+    for key, wanted in family.required.items():
+        if getattr(settings, key, wanted) != wanted:
+            raise GonerdError(
+                f"{key} is {getattr(settings, key)!r}; the encoder knows {wanted!r} alone",
+                remedy="Load it with transformers",
+            )
+    values = {ours: getattr(settings, theirs) for ours, theirs in family.shape.items()} | dict(family.fixed)
+    if values["activation"] not in ACTIVATIONS:
+        raise unknown_name("activation", str(values["activation"]), ACTIVATIONS)
+    values["activation"] = ACTIVATIONS[values["activation"]]
+    values["pad_id"] = values["pad_id"] or 0
+    if not 1 <= values["layers"] <= MOST_LAYERS:
+        raise GonerdError(f"{values['layers']} layers", remedy=f"1 to {MOST_LAYERS} are possible")
+    if head == FILLS and family.masked_lm_activation not in {None, values["activation"]}:
+        raise GonerdError(
+            f"a masked-LM head with {family.masked_lm_activation} on an encoder with {settings.hidden_act}"
+        )
+    return EncoderConfig(
+        **values,
+        positions=settings.max_position_embeddings + family.spare,
+        position_offset=values["pad_id"] + 1 if family.offset is None else family.offset,
+        attention=_attention(settings, family),
+        labels=labels_of(settings) if head == CLASSIFIES else None,
+        masked_lm=head == FILLS,
+    )
+
+
+def _attention(settings: Any, family: Family) -> Attention:
+    values = {ours: getattr(settings, theirs) for ours, theirs in family.settings.items()}
+    if family.attention is LongformerAttention:
+        window = settings.attention_window
+        values["windows"] = (window,) * settings.num_hidden_layers if isinstance(window, int) else tuple(window)
+    if family.attention is BigBirdAttention and settings.attention_type == "original_full":
+        return FullAttention()
+    if family.attention is NystromformerAttention:
+        values["approximate"] = settings.segment_means_seq_len != settings.num_landmarks
+    return family.attention(**values)
+
+
+def labels_of(settings: Any) -> tuple[str, ...]:
+    """Return the names of a configuration's labels, in the order of the outputs.
+
+    Raises:
+        GonerdError: they are not numbered from 0 on.
+    """
+    table = settings.id2label
+    if sorted(table) != list(range(len(table))):
+        raise GonerdError("the labels are not numbered from 0 on")
+    return tuple(str(table[number]) for number in range(len(table)))
+
+
+def family_for(config: EncoderConfig, settings: Mapping[str, Any]) -> Family:
+    """Return the type that an encoder is saved as: that of the checkpoint it came from, if it still fits.
+
+    Args:
+        config: the encoder's.
+        settings: the configuration of the checkpoint that it came from; empty if it came from none.
+
+    Raises:
+        GonerdError: transformers has no type that computes this.
+    """
+    candidates: list[Family] = [*([family_of(settings)] if settings else ()), *FAMILIES]
+    for family in candidates:
+        if _fits(config, family):
+            return family
+    raise GonerdError(
+        f"no type of transformers has {type(config.attention).__name__}, positions from row {config.position_offset} "
+        f"on and {config.types} types",
+    )
+
+
+def _fits(config: EncoderConfig, family: Family) -> bool:
+    """Tell whether a type can compute what an encoder does."""
+    full_bigbird = family is BIGBIRD and isinstance(config.attention, FullAttention)
+    if not isinstance(config.attention, family.attention) and not full_bigbird:
+        return False
+    defaults = {field.name: field.default for field in fields(EncoderConfig)}
+    for name in ("projection_bias", "scale_embeddings"):
+        if name not in family.shape and getattr(config, name) != defaults[name]:
+            return False
+    if any(getattr(config, name) != value for name, value in family.fixed.items()):
+        return False
+    if "types" in family.shape and not config.types:
+        return False
+    if config.masked_lm and family.masked_lm_activation not in {None, config.activation}:
+        return False
+    return config.position_offset == (config.pad_id + 1 if family.offset is None else family.offset)
+
+
+def settings_of(config: EncoderConfig, family: Family) -> dict[str, Any]:
+    """Return the entries of `config.json` that say what an encoder is."""
+    values: dict[str, Any] = {theirs: getattr(config, ours) for ours, theirs in family.shape.items()}
+    activation = next(theirs for theirs, ours in ACTIVATIONS.items() if ours == config.activation)
+    values |= {family.shape["activation"]: activation, "max_position_embeddings": config.positions - family.spare}
+    if isinstance(config.attention, family.attention):
+        values |= {theirs: getattr(config.attention, ours) for ours, theirs in family.settings.items()}
+    if isinstance(config.attention, LongformerAttention):
+        values["attention_window"] = list(config.attention.windows)
+    if family is BIGBIRD:
+        full = isinstance(config.attention, FullAttention)
+        values["attention_type"] = "original_full" if full else "block_sparse"
+    if isinstance(config.attention, NystromformerAttention):
+        landmarks = config.attention.landmarks
+        longest = config.reach - config.reach % landmarks  # transformers approximates at one length alone
+        values["segment_means_seq_len"] = longest if config.attention.approximate else landmarks
+    if config.labels is not None:
+        values["id2label"] = dict(enumerate(config.labels))
+        values["label2id"] = {label: number for number, label in enumerate(config.labels)}
+    return {**values, **family.constants}
+
+
+def weight_names(ours: Iterable[str], family: Family, *, prefixed: bool) -> dict[str, str]:
+    """Return transformers' name of each of our weights.
+
+    Args:
+        ours: the names of the encoder's parameters.
+        family: the checkpoint's type.
+        prefixed: whether the names of the encoder's own weights have the type's prefix, as in a model with a head.
+    """
+    prefix = f"{family.prefix}." if prefixed else ""
+    heads = {**TOKEN_CLASSIFIER, **family.masked_lm}
+    names = {}
+    for name in ours:
+        module, _, ending = name.rpartition(".")
+        layer = _LAYER.match(name)
+        theirs = heads.get(module) or prefix + family.weights[_LAYER.sub("layers.{}.", module)]
+        names[name] = f"{theirs.format(layer and layer[1])}.{ending}"
+    return names
