@@ -16,6 +16,8 @@ from gonerd.similarity import SimilarityConfig
 
 app = App(name="corpus", help="Turn raw web sources into documents: crawl, extract, deduplicate.")
 
+app.command("gonerd.cli.regenerate:regenerate", name="regenerate")
+
 Crawl = Annotated[CrawlConfig, Parameter(name="*")]
 Extract = Annotated[ExtractConfig, Parameter(name="*")]
 Filter = Annotated[FilterConfig, Parameter(name="*")]
