@@ -7,10 +7,11 @@ import time
 
 import pytest
 from browsing import PHONE, opened, serious
-from serving import DOCUMENTS, annotation, marking, serving, settling, spans_of, write_queue
+from serving import DOCUMENTS, SCHEME, annotation, marking, serving, settling, spans_of, write_queue
 from test_annotation_serve import plain, started
 
 from gonerd.annotation.decisions import Decision
+from gonerd.annotation.desks import marking_desk
 from gonerd.formats import jsonl, standoff
 from gonerd.records import Document
 
@@ -159,6 +160,20 @@ def test_a_new_mark_takes_the_place_of_those_it_overlaps(tmp_path, browser):
         assert surfaces(session) == [("Annabel Oslo", "ORG")]
 
 
+def test_a_possessive_is_left_out_unless_it_is_selected(tmp_path, browser):
+    document = Document("p", "Holt's boat, O'Neil’s hat and McDonald's.", "s")
+    with at_work(browser, marking_desk("ann", [document], scheme=SCHEME), tmp_path / "s") as (page, session):
+        box = page.locator(".line").bounding_box()
+        page.mouse.dblclick(box["x"] + 15, box["y"] + box["height"] / 2)
+        press(page, "1")
+        press(page, "ArrowRight", "ArrowRight", "ArrowRight", "1")  # 's, boat, O'Neil
+        drag(page, "McDonald's")
+        press(page, "2")
+        saved(page)
+        found = session.state(0).content["spans"]
+    assert [document.text[start:end] for start, end, _ in found] == ["Holt", "O'Neil", "McDonald's"]
+
+
 def test_all_same_surfaces_are_marked_but_not_parts_of_words(tmp_path, browser):
     with at_work(browser, marking(), tmp_path / "s") as (page, session):
         drag(page, "Anna")
@@ -303,12 +318,9 @@ def test_an_accessibility_checker_finds_nothing_serious(tmp_path, browser, size,
 
 
 def test_markup_in_a_document_stays_text(tmp_path, browser):
-    from gonerd.annotation.desks import marking_desk
-    from gonerd.labels import load_scheme
-
     text = "</script><img src=x onerror=alert(1)> & &amp; <b>Ann</b>"
     document = Document("<i>", text, "<s>", url="javascript:alert(1)", title="<u>title</u>")
-    desk = marking_desk("<b>ann</b>", [document], scheme=load_scheme())
+    desk = marking_desk("<b>ann</b>", [document], scheme=SCHEME)
     with at_work(browser, desk, tmp_path / "s") as (page, session):
         assert page.locator(".line").inner_text() == text
         assert page.locator(".facts a, main img, main b").count() == 0

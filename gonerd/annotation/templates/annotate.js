@@ -291,10 +291,11 @@ async function doneNext() {
   if (next >= 0) go(next);
 }
 
-function takeSelection(exact) {
+function takeSelection(exact, clicks) {
   const stretch = selectedStretch();
   if (!stretch) return false;
-  const found = snapped(doc.text, doc.words, stretch, role("whole").checked && !exact);
+  const meant = clicks === 2 ? withoutPossessive(doc.text, stretch) : stretch;
+  const found = snapped(doc.text, doc.words, meant, role("whole").checked && !exact);
   if (found) pick(found);
   return found !== null;
 }
@@ -302,7 +303,7 @@ function takeSelection(exact) {
 const go = buildQueue(open);
 
 place.addEventListener("mouseup", (event) => {
-  if (takeSelection(event.altKey)) return;
+  if (takeSelection(event.altKey, event.detail)) return;
   const mark = event.target.closest("[data-span]");
   const found = mark && marks().find(({ span }) => span.start === Number(mark.dataset.span));
   if (found) select(found.span, found.suggestion);
@@ -311,7 +312,7 @@ place.addEventListener("mouseup", (event) => {
 let settling = 0; // by touch, a selection is done when it has not changed for a moment
 document.addEventListener("selectionchange", () => {
   clearTimeout(settling);
-  if (window.matchMedia("(pointer: coarse)").matches) settling = setTimeout(() => takeSelection(false), 350);
+  if (window.matchMedia("(pointer: coarse)").matches) settling = setTimeout(() => takeSelection(false, 0), 350);
 });
 role("undo").addEventListener("click", () => turn(doc.undo, doc.redo));
 role("redo").addEventListener("click", () => turn(doc.redo, doc.undo));

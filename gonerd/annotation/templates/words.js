@@ -2,13 +2,25 @@
 
 const segmenter = (granularity) => new Intl.Segmenter("en", { granularity });
 
+const POSSESSIVE = /(?<=.)['’]s$/i; // outside a name, as a rule: a word of its own
+
 function wordsOf(text, lines) {
   const words = [];
   const parts = segmenter("word");
   for (const line of lines)
-    for (const part of parts.segment(text.slice(line.start, line.end)))
-      if (part.isWordLike) words.push({ start: line.start + part.index, end: line.start + part.index + part.segment.length });
+    for (const part of parts.segment(text.slice(line.start, line.end))) {
+      if (!part.isWordLike) continue;
+      const start = line.start + part.index, end = start + part.segment.length;
+      const cut = end - (POSSESSIVE.exec(part.segment) || [""])[0].length;
+      words.push({ start, end: cut });
+      if (cut < end) words.push({ start: cut, end });
+    }
   return words;
+}
+
+// What a double click selects, without the possessive that the browser takes with a word.
+function withoutPossessive(text, { start, end }) {
+  return { start, end: end - (POSSESSIVE.exec(text.slice(start, end)) || [""])[0].length };
 }
 
 // Bounds between what a reader sees as characters, so that no emoji and no accent is cut in two.

@@ -1,6 +1,7 @@
 "use strict";
 (function () {
-  const STEP = 50; // rows laid out at once: the rest are there, sorted and searched, but cost no layout
+  // Rows laid out at once: the rest are there, sorted and searched, but cost no layout. A small screen shows cards.
+  const STEP = window.matchMedia("(max-width: 760px)").matches ? 25 : 50;
   const alphabet = new Intl.Collator("en", { sensitivity: "base", numeric: true });
 
   function prepare(section) {
