@@ -160,9 +160,11 @@ class _explained:  # noqa: N801 - a context manager reads as a verb
         """Do nothing."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        from huggingface_hub.errors import StrictDataclassError
         from safetensors import SafetensorError
 
-        if isinstance(error, SafetensorError | OSError | ValueError | KeyError | RuntimeError | TypeError):
+        wrong = SafetensorError | StrictDataclassError | OSError | ValueError | KeyError | RuntimeError | TypeError
+        if isinstance(error, wrong):
             line = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise GonerdError(f"not a usable checkpoint: {line}", where=self.where) from error
 

@@ -6,7 +6,7 @@ No code of a checkpoint is run, and none of its weights is left out in silence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -76,11 +76,14 @@ def load_encoder(
         shapes = {name: tuple(weight.shape) for name, weight in encoder.state_dict().items()}
         new = {name: shapes.pop(name) for name in NEW_HEAD if labels is not None}
         tensors = {_today(name): tensor for name, tensor in read_weights(files.folder).items()}
-        found = find_weights(tensors, shapes, family=family, any_head=labels is not None)
-        weights = _checked(found, shapes, dtype or torch.float32)
+        poolers = {match["name"]: tensors[name] for name in tensors if (match := re.fullmatch(POOLER, name))}
+        names = match_weights(tensors, shapes, family=family, any_head=labels is not None)
+        weights = {
+            ours: _checked(tensors.pop(theirs), shapes[ours], theirs, dtype or torch.float32)
+            for ours, theirs in names.items()
+        }
     weights |= {name: NEW_HEAD[name] * torch.randn(shape, dtype=dtype) for name, shape in new.items()}
     encoder.load_state_dict(weights, assign=True)
-    poolers = {match["name"]: tensors[name] for name in tensors if (match := re.fullmatch(POOLER, name))}
     encoder.source = Source(settings.to_dict(), poolers)
     return encoder.eval()
 
@@ -112,13 +115,13 @@ def head_of(settings: Any) -> str:
     return BARE
 
 
-def find_weights(
-    tensors: Mapping[str, torch.Tensor], wanted: Iterable[str], *, family: Family, any_head: bool
-) -> dict[str, torch.Tensor]:
-    """Return a checkpoint's weights by our names.
+def match_weights(
+    tensors: dict[str, torch.Tensor], wanted: Iterable[str], *, family: Family, any_head: bool
+) -> dict[str, str]:
+    """Return the name in the checkpoint of each of our weights, having seen that all are there and no others.
 
     Args:
-        tensors: the weights by their names in the checkpoint.
+        tensors: the weights by their names in the checkpoint; copies of others are taken out.
         wanted: our names.
         family: the checkpoint's type.
         any_head: leave out what is not the encoder's own.
@@ -126,17 +129,16 @@ def find_weights(
     Raises:
         GonerdError: a weight is missing or surplus, or two that must be equal are not.
     """
-    tensors = dict(tensors)
     prefixed = any(name.startswith(f"{family.prefix}.") for name in tensors)
     names = weight_names(wanted, family, prefixed=prefixed)
     for copy, ours in COPIES.items():
         _settle_copy(tensors, copy, names.get(ours))
-    _refuse(f"weights are missing: {{}} (our {family.classes} has it)", [n for n in names.values() if n not in tensors])
+    _refuse("weights are missing", [name for name in names.values() if name not in tensors])
     surplus = sorted(tensors.keys() - names.values())
     if any_head and prefixed:
         surplus = [name for name in surplus if name.startswith(f"{family.prefix}.")]
-    _refuse("surplus weights: {}", [name for name in surplus if not any(re.fullmatch(u, name) for u in UNREAD)])
-    return {ours: tensors[theirs] for ours, theirs in names.items()}
+    _refuse("surplus weights", [name for name in surplus if not any(re.fullmatch(unread, name) for unread in UNREAD)])
+    return names
 
 
 def _today(name: str) -> str:
@@ -160,27 +162,21 @@ def _settle_copy(tensors: dict[str, torch.Tensor], copy: str, original: str | No
 
 def _refuse(what: str, names: Sequence[str]) -> None:
     if names:
-        raise GonerdError(what.format(names[0]) + (f" and {len(names) - 1} more" if len(names) > 1 else ""))
+        raise GonerdError(f"{what}: {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else ""))
 
 
-def _checked(
-    found: dict[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype
-) -> dict[str, torch.Tensor]:
-    """Return copies of the weights in the wanted type, having looked at all their numbers.
+def _checked(weight: torch.Tensor, shape: tuple[int, ...], name: str, dtype: torch.dtype) -> torch.Tensor:
+    """Return a copy of a weight in the wanted type, having looked at all its numbers.
 
     Raises:
-        GonerdError: a weight has another shape than the configuration says, or numbers that are none.
+        GonerdError: it has another shape than the configuration says, or numbers that are none.
     """
     import torch
 
-    weights = {}
-    for name, shape in shapes.items():
-        weight = found.pop(name)
-        if tuple(weight.shape) != shape:
-            raise GonerdError(f"the weight {name} is {tuple(weight.shape)}, but {shape} by the configuration")
-        if not weight.is_floating_point():
-            raise GonerdError(f"the weight {name} is {weight.dtype}, which is no floating-point type")
-        weights[name] = weight.to(dtype, copy=True, memory_format=torch.contiguous_format)
-        if not weights[name].isfinite().all():
-            raise GonerdError(f"the weight {name} has numbers that are NaN or infinite")
-    return weights
+    if tuple(weight.shape) != shape:
+        raise GonerdError(f"the weight {name} is {tuple(weight.shape)}, but {shape} by the configuration")
+    if not weight.is_floating_point():
+        raise GonerdError(f"the weight {name} is {weight.dtype}, which is no floating-point type")
+    if not weight.isfinite().all():
+        raise GonerdError(f"the weight {name} has numbers that are NaN or infinite")
+    return weight.to(dtype, copy=True, memory_format=torch.contiguous_format)

@@ -132,20 +132,20 @@ def family_for(config: EncoderConfig, settings: Mapping[str, Any]) -> Family:
 
 def _fits(config: EncoderConfig, family: Family) -> bool:
     """Tell whether a type can compute what an encoder does."""
-    full_bigbird = family is BIGBIRD and isinstance(config.attention, FullAttention)
-    if not isinstance(config.attention, family.attention) and not full_bigbird:
-        return False
-    defaults = {field.name: field.default for field in fields(EncoderConfig)}
-    for name in ("projection_bias", "scale_embeddings"):
-        if name not in family.shape and getattr(config, name) != defaults[name]:
-            return False
-    if any(getattr(config, name) != value for name, value in family.fixed.items()):
-        return False
-    if "types" in family.shape and not config.types:
-        return False
-    if config.masked_lm and family.masked_lm_activation not in {None, config.activation}:
-        return False
-    return config.position_offset == (config.pad_id + 1 if family.offset is None else family.offset)
+    attention, defaults = config.attention, {field.name: field.default for field in fields(EncoderConfig)}
+    full_bigbird = family is BIGBIRD and isinstance(attention, FullAttention)
+    unsaid = {name: defaults[name] for name in ("projection_bias", "scale_embeddings") if name not in family.shape}
+    fixed = {**unsaid, **family.fixed}
+    return all(
+        (
+            isinstance(attention, family.attention) or full_bigbird,
+            not isinstance(attention, LongformerAttention) or attention.global_projections,
+            all(getattr(config, name) == value for name, value in fixed.items()),
+            config.types > 0 or "types" not in family.shape,
+            not config.masked_lm or family.masked_lm_activation in {None, config.activation},
+            config.position_offset == (config.pad_id + 1 if family.offset is None else family.offset),
+        )
+    )
 
 
 def settings_of(config: EncoderConfig, family: Family) -> dict[str, Any]:
@@ -184,6 +184,12 @@ def weight_names(ours: Iterable[str], family: Family, *, prefixed: bool) -> dict
     for name in ours:
         module, _, ending = name.rpartition(".")
         layer = _LAYER.match(name)
-        theirs = heads.get(module) or prefix + family.weights[_LAYER.sub("layers.{}.", module)]
+        template = _LAYER.sub("layers.{}.", module)
+        if module not in heads and template not in family.weights:
+            raise GonerdError(
+                f"a checkpoint of type {family.model_type} has no weights for {module}",
+                remedy="To give it another attention: gonerd model convert",
+            )
+        theirs = heads.get(module) or prefix + family.weights[template]
         names[name] = f"{theirs.format(layer and layer[1])}.{ending}"
     return names
