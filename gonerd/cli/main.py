@@ -22,6 +22,7 @@ COMMANDS = {
     "dataset": ("dataset:app", "Build the dataset from documents and gold, and look at it."),
     "model": ("model:app", "Look at, fine-tune and distil token-classification models."),
     "evaluate": ("evaluate:evaluate", "Evaluate models on whole documents."),
+    "cost": ("cost:cost", "Measure what models cost: time, memory, operations, price."),
     "score": ("score:score", "Score a file of predictions against gold."),
     "template": ("submit:template", "Write what any system needs to take part: documents, format, an example."),
     "submit": ("submit:submit", "Make a submission of a result, check it and send it."),

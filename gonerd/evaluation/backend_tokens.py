@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gonerd.evaluation.backends import Answers, InputDocument, Setup
 from gonerd.evaluation.predict import PredictConfig, TokenModel, labels_of, predict_tags
@@ -33,6 +34,7 @@ class Loaded:
 
     model: TokenModel
     info: CheckpointInfo
+    module: Any  # the torch module that holds its weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def _load(name: str, device: str, config: PredictConfig) -> Loaded:
         width=getattr(model.config, "hidden_size", UNKNOWN_WIDTH),
         local_length=local_length(model.config),
     )
-    return Loaded(token_model, describe(name, model, tokenizer))
+    return Loaded(token_model, describe(name, model, tokenizer), model)
 
 
 TRANSFORMERS = Engine("transformers", _outputs, _load)

@@ -1,96 +1,146 @@
-"""How long models take on the same documents, measured so that the ratio between them can be trusted."""
+"""What models cost: time of one document and of many, memory, operations, energy and price, against a reference.
+
+All models are measured in one run, in turns, so that ratios travel between machines where milliseconds do not. What
+makes a figure doubtful is said beside it.
+"""
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gonerd import __version__
 from gonerd.errors import GonerdError
-from gonerd.evaluation.backend_tokens import TRANSFORMERS
-from gonerd.evaluation.hardware import describe_hardware
-from gonerd.evaluation.predict import PredictConfig, predict_tags
-from gonerd.labels import LabelScheme
-from gonerd.models.checkpoints import checkpoint_name
-from gonerd.models.tagging import choose_device
+from gonerd.evaluation.cost_models import CostModel, document_of, load_for_cost
+from gonerd.evaluation.cost_report import Cost, MachinePart
+from gonerd.evaluation.cost_run import Run
+from gonerd.evaluation.hardware import describe_hardware, library_versions
+from gonerd.evaluation.machine import counted_flops, driver, matrix_tflops, other_work
+from gonerd.models.tagging import Device, Precision, choose_device
 from gonerd.records import Progress, silent
+from gonerd.store import utc_now
+
+COUNTED_LENGTH = 512  # at which operations are counted: the counter needs attention spelled out
+MIB = 2**20
+WEIGHTS = ("*.safetensors", "*.bin")
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The runs of one model over all documents."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostConfig:
+    """What is measured, and how thoroughly."""
 
-    name: str
-    seconds: tuple[float, ...]  # one a repeat
-    words: int
-    sub_tokens: int
-    hardware: str
+    lengths: tuple[int, ...] = (512, 1024, 2048, 4096)
+    """Lengths of one document, in sub-tokens, special tokens included; may be repeated."""
+    reference: str | None = None
+    """The model of the ratios; the first one if not given."""
+    precision: Precision = "fp32"
+    """Of the matrix products."""
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+    repeats: int = 20
+    """Timed turns of each part, at most."""
+    seconds: float = 60.0
+    """For each part, after which no new turn begins; three turns are made in any case."""
+    memory: bool = True
+    """Measure peak memory too, each figure in a process of its own."""
+    batches: bool = True
+    """Measure many documents of each length too, as many at a time as each model does best."""
+    price_per_hour: float | None = None
+    """What an hour of the machine costs, in any currency; gives the price of a million documents of the data."""
 
-    @property
-    def median_seconds(self) -> float:
-        """The middle run."""
-        return statistics.median(self.seconds)
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Sub-tokens a second in the middle run."""
-        return self.sub_tokens / self.median_seconds
-
-    @property
-    def words_per_second(self) -> float:
-        """Words a second in the middle run."""
-        return self.words / self.median_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class TimeRatio:
-    """What share of a slower model's time a faster one takes, by the turns in which both ran."""
-
-    median: float
-    lowest: float
-    highest: float
+    def __post_init__(self) -> None:
+        if min(self.lengths, default=3) < 3:
+            raise GonerdError(f"lengths {self.lengths}", where="--lengths", remedy="Give lengths of 3 or more")
+        if self.repeats < 1:
+            raise GonerdError("nothing to time", where="--repeats", remedy="Give 1 or more")
 
 
-def time_ratio(slow: Timing, fast: Timing) -> TimeRatio:
-    """Return the ratios of neighbouring runs: a machine that slows down for a while slows both of a turn."""
-    ratios = [mine / theirs for mine, theirs in zip(fast.seconds, slow.seconds, strict=True)]
-    return TimeRatio(statistics.median(ratios), min(ratios), max(ratios))
-
-
-def time_models(
-    checkpoints: Sequence[str | Path],
-    documents: Sequence[tuple[str, Sequence[str]]],
+def measure_costs(
+    models: Sequence[str],
     *,
-    scheme: LabelScheme,
-    config: PredictConfig,
-    repeats: int = 3,
+    config: CostConfig,
+    documents: Sequence[Sequence[str]] = (),
+    data: str = "data",
     progress: Progress = silent,
-) -> list[Timing]:
-    """Return the timings of models over the same documents (ids and words), tokenizing included.
+) -> list[Cost]:
+    """Measure models against each other on this machine; return what each costs, the reference first.
 
-    They take turns (A B A B …) after a warm-up of each, so that a drift of the machine meets all of them alike.
+    Args:
+        models: as `gonerd evaluate` takes them: folders, or names on the Hub, with a prefix that says what runs them.
+        config: what is measured.
+        documents: words of real documents, for the throughput on real lengths and the price.
+        data: what these are called.
+        progress: called with the parts done and their number.
 
     Raises:
-        GonerdError: a checkpoint is unusable, or there is nothing to time.
+        GonerdError: a model is unusable.
     """
-    if not documents or repeats < 1:
-        raise GonerdError(f"nothing to time: {len(documents)} documents, {repeats} repeats")
+    names = list(dict.fromkeys([*([config.reference] if config.reference else []), *models]))
     device = choose_device(config.device)
-    loaded = [TRANSFORMERS.load(str(checkpoint), device, config).model for checkpoint in checkpoints]
-    seconds: list[list[float]] = [[] for _ in loaded]
-    sub_tokens = [0 for _ in loaded]
-    for turn in range(repeats + 1):  # the first is the warm-up
-        for place, model in enumerate(loaded):
-            started = time.perf_counter()
-            _, coverage = predict_tags(model, documents, config=config, scheme=scheme)
-            seconds[place].append(time.perf_counter() - started)
-            sub_tokens[place] = coverage.sub_tokens
-            progress(turn * len(loaded) + place + 1, (repeats + 1) * len(loaded))
-    words = sum(len(tokens) for _, tokens in documents)
-    hardware = describe_hardware(device)
-    return [
-        Timing(checkpoint_name(checkpoint), tuple(runs[1:]), words, count, hardware)
-        for checkpoint, runs, count in zip(checkpoints, seconds, sub_tokens, strict=True)
-    ]
+    busy = other_work(device)
+    loaded = {name: load_for_cost(name, device=device, precision=config.precision) for name in names}
+    machine = _machine(device, config)
+    run = Run(loaded, device, config.precision, config.repeats, config.seconds)
+    steps = len(config.lengths) * (1 + config.batches) + bool(documents)
+    done = 0
+    for length in config.lengths:
+        run.latency(length, matrix_tflops=machine.matrix_tflops, memory=config.memory)
+        progress(done := done + 1, steps)
+        if config.batches:
+            run.batches(length)
+            progress(done := done + 1, steps)
+    if documents:
+        run.data(documents, data)
+        progress(steps, steps)
+    return [_cost(run, name, machine=machine, busy=busy, config=config) for name in names]
+
+
+def _machine(device: str, config: CostConfig) -> MachinePart:
+    return MachinePart(
+        hardware=describe_hardware(device),
+        device=device.partition(":")[0],
+        precision=config.precision,
+        driver=driver(device),
+        libraries=library_versions("transformers"),
+        matrix_tflops=matrix_tflops(device, config.precision),
+    )
+
+
+def _cost(run: Run, name: str, *, machine: MachinePart, busy: list[str], config: CostConfig) -> Cost:
+    model, notes = run.models[name], run.notes[name]
+    speed = notes.throughput[-1].documents_per_second if notes.throughput and not notes.throughput[-1].documents else 0
+    hourly = config.price_per_hour
+    weights = sum(value.numel() * value.element_size() for value in model.weights()) / MIB
+    return Cost(
+        gonerd_version=__version__,
+        created_at=utc_now(),
+        model=model.part,
+        embedding_parameters=model.embedding_parameters(),
+        disk_bytes=_disk_bytes(model),
+        weights_mib=weights if notes.weights_mib is None else notes.weights_mib,
+        flops_per_token={str(length): flops / length for length in config.lengths if (flops := model.flops(length))},
+        counted_flops_per_token=_counted(model, min((COUNTED_LENGTH, *config.lengths))),
+        reference=next(iter(run.models.values())).part.name,
+        machine=machine,
+        latency=tuple(notes.latency),
+        throughput=tuple(notes.throughput),
+        price_per_hour=hourly,
+        price_per_million_documents=hourly / 3600 * 1e6 / speed if hourly is not None and speed else None,
+        doubts=(*busy, *notes.doubts),
+    )
+
+
+def _counted(model: CostModel, length: int) -> dict[str, float]:
+    """Return the operations a sub-token that a counter finds, at one length; nothing where it cannot count."""
+    pieces = document_of(model, length)
+    flops = counted_flops(lambda: model.run(pieces))
+    return {str(length): flops / length} if flops else {}
+
+
+def _disk_bytes(model: CostModel) -> int | None:
+    """Return the size of the weights' files of a folder."""
+    folder = Path(model.name.partition(":")[2] or model.name)
+    if not folder.is_dir():
+        return None
+    return sum(path.stat().st_size for path in {path for kind in WEIGHTS for path in folder.glob(kind)})

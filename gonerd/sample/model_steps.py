@@ -12,7 +12,9 @@ from gonerd.labels import load_scheme
 from gonerd.records import Example
 from gonerd.sample.quickstart import Workspace
 
+DATA = "gonerd-quickstart"
 TIMED, TURNS = 6, 7
+LENGTHS, SECONDS = (512, 2048), 10.0  # of one document alone, and for each of them
 """Test documents that both models are timed on, and how often."""
 
 
@@ -99,7 +101,7 @@ def test_gold(workspace: Workspace) -> Any:
     from gonerd.formats.gold import Gold, GoldDocument
 
     rows = (GoldDocument.of(example) for example in examples(workspace.folder("dataset"), "test"))
-    return Gold.of(rows, scheme=load_scheme(), name="gonerd-quickstart", split="test")
+    return Gold.of(rows, scheme=load_scheme(), name=DATA, split="test")
 
 
 def lookup_f1(workspace: Workspace) -> float:
@@ -116,9 +118,9 @@ def lookup_f1(workspace: Workspace) -> float:
 
 def time_in_turns(workspace: Workspace) -> dict[str, float]:
     """Time teacher and student on the same documents in turns; a finished timing is only looked up."""
-    from gonerd.evaluation.cost import time_models, time_ratio
+    from gonerd.evaluation.cost import CostConfig, measure_costs
+    from gonerd.evaluation.cost_report import write_cost
     from gonerd.models.checkpoints import checkpoint_revision
-    from gonerd.sample.describe import predict_config
 
     models = [workspace.folder("models", name) for name in ("teacher", "student")]
     gold = test_gold(workspace)
@@ -126,18 +128,19 @@ def time_in_turns(workspace: Workspace) -> dict[str, float]:
     of = [gold.fingerprint.inputs, *map(checkpoint_revision, models)]
     if path.is_file() and (known := store.read_json(path))["of"] == of:
         return dict(known["time"])
-    documents = [(document.id, document.tokens) for document in gold.documents[:TIMED]]
+    config = CostConfig(lengths=LENGTHS, repeats=TURNS, seconds=SECONDS, memory=False, batches=False)
+    documents = [document.tokens for document in gold.documents[:TIMED]]
     with workspace.bar("Timing both in turns") as progress:
-        teacher, student = time_models(
-            models, documents, scheme=gold.scheme, config=predict_config(), repeats=TURNS, progress=progress
-        )
-    ratio = time_ratio(teacher, student)
+        costs = measure_costs(list(map(str, models)), config=config, documents=documents, data=DATA, progress=progress)
+    for cost in costs:
+        write_cost(cost, workspace.folder("results"))
+    teacher, student = (cost.throughput[-1] for cost in costs)
     time = {
         "teacher_tokens_per_second": round(teacher.tokens_per_second, 1),
         "student_tokens_per_second": round(student.tokens_per_second, 1),
-        "saved": round(1 - ratio.median, 4),
-        "saved_lowest": round(1 - ratio.highest, 4),
-        "saved_highest": round(1 - ratio.lowest, 4),
+        "saved": round(1 - student.ratio.median, 4),
+        "saved_lowest": round(1 - student.ratio.highest, 4),
+        "saved_highest": round(1 - student.ratio.lowest, 4),
     }
     store.write_json(path, {"of": of, "time": time})
     return time

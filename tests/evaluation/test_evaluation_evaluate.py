@@ -6,8 +6,6 @@ from tiny_models import SCHEME, tiny_checkpoint, tiny_gold
 
 from gonerd.cli.main import main
 from gonerd.errors import GonerdError
-from gonerd.evaluation import cost
-from gonerd.evaluation.cost import time_models
 from gonerd.evaluation.evaluate import evaluate, predictions_path
 from gonerd.evaluation.hardware import watch_memory
 from gonerd.evaluation.predict import PredictConfig
@@ -120,23 +118,6 @@ def test_names_can_not_climb_out_of_the_folder(written):
     assert len(path.parts) == 3
 
 
-def test_models_take_turns(checkpoint, monkeypatch):
-    order = []
-    original = cost.predict_tags
-
-    def spy(model, *arguments, **options):
-        order.append(id(model))
-        return original(model, *arguments, **options)
-
-    monkeypatch.setattr(cost, "predict_tags", spy)
-    documents = [(document.id, document.tokens) for document in GOLD.documents]
-    timings = time_models([checkpoint, checkpoint], documents, scheme=SCHEME, config=CONFIG, repeats=2)
-    first, second = order[:2]
-    assert first != second
-    assert order == [first, second] * 3  # a warm-up and two repeats
-    assert all(len(timing.seconds) == 2 and timing.tokens_per_second > 0 for timing in timings)
-
-
 def test_memory_is_measured_above_the_level_before():
     with watch_memory("cpu") as small:
         pass
@@ -164,12 +145,3 @@ def test_the_command_line_evaluates_files_and_models(checkpoint, tmp_path, monke
     with pytest.raises(SystemExit):
         main(["model", "info", str(checkpoint)])
     assert "modernbert" in capsys.readouterr().out
-
-
-def test_a_machine_that_slows_down_for_a_turn_does_not_move_the_ratio():
-    from gonerd.evaluation.cost import Timing, time_ratio
-
-    slow = Timing("slow", (2.0, 20.0, 2.0), 10, 20, "here")
-    fast = Timing("fast", (1.0, 10.0, 1.2), 10, 20, "here")
-    ratio = time_ratio(slow, fast)
-    assert (ratio.median, ratio.lowest, ratio.highest) == (0.5, 0.5, 0.6)

@@ -1,0 +1,145 @@
+"""`gonerd cost`: what models cost in time, memory, operations and money."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from gonerd.cli.console import progress_bar, say, table
+from gonerd.evaluation.cost import CostConfig
+
+if TYPE_CHECKING:
+    from gonerd.evaluation.cost_report import Cost
+
+
+def cost(
+    models: Annotated[list[str], Parameter(negative="")],
+    /,
+    *,
+    data: str | None = None,
+    split: str = "test",
+    out: Path = Path("results"),
+    plot: Path | None = None,
+    config: Annotated[CostConfig, Parameter(name="*")] = CostConfig(),  # noqa: B008 - frozen
+) -> None:
+    """Measure what models cost: latency by length, throughput, peak memory, operations, energy, price.
+
+    All are measured in one run, in turns (A B A B …), after a warm-up; the first is the reference of the ratios, which
+    travel between machines where milliseconds do not. Each model's figures go to results/MODEL/REVISION/cost-KEY.json,
+    beside its scores. What makes a figure doubtful (spread, drift, other work on the machine) is said.
+
+    Example: gonerd cost models/teacher models/student --data gonerd-dataset --price-per-hour 2.50 --plot cost.png
+
+    Args:
+        models: folders in the transformers format, or names on the Hub; `transformers:MODEL` or `gonerd:MODEL` says
+            what runs it.
+        data: a dataset's folder or name, for the throughput on documents of real lengths and the price.
+        split: which split of the data.
+        out: folder for the figures; scores found there appear in the plot.
+        plot: draw latency against length, and F1 against latency, to this file, as PNG and SVG.
+        config: what is measured.
+    """
+    from gonerd.evaluation.cost import measure_costs
+    from gonerd.evaluation.cost_report import write_cost
+
+    documents = _documents(data, split)
+    with progress_bar("Measuring") as progress:
+        costs = measure_costs(models, config=config, documents=documents, data=data or "data", progress=progress)
+    show_costs(costs)
+    for measured in costs:
+        say(str(write_cost(measured, out)))
+    if plot is not None:
+        _plot(costs, plot, out)
+
+
+def _documents(data: str | None, split: str) -> list[tuple[str, ...]]:
+    if data is None:
+        return []
+    from gonerd.cli.leaderboard import read_gold_split
+
+    return [document.tokens for document in read_gold_split(data, split).documents]
+
+
+def _plot(costs: list[Cost], plot: Path, out: Path) -> None:
+    from gonerd.evaluation.cost_plot import plot_costs
+    from gonerd.evaluation.result import read_result
+
+    names = {measured.model.name for measured in costs}
+    results = [read_result(path) for path in sorted(out.glob("*/*/*.json")) if not path.name.startswith("cost-")]
+    f1 = {result.model.name: result.strict.micro.f1 for result in results if result.model.name in names}
+    for path in plot_costs(costs, plot, f1=f1):
+        say(str(path))
+
+
+def show_costs(costs: list[Cost]) -> None:
+    """Print the costs of one run: latency, throughput and size, and what is doubtful about them."""
+    machine = costs[0].machine
+    table(
+        ["model", "runs in", "sub-tokens", "windows", "p50 ms", "p90 ms", "ratio", "of matrix rate", "peak MiB"],
+        [
+            [
+                measured.model.name,
+                measured.model.backend,
+                f"{row.length:,}",
+                str(row.windows),
+                f"{row.p50_ms:.1f}",
+                f"{row.p90_ms:.1f}",
+                f"{row.ratio.median:.3f}",
+                "-" if row.utilisation is None else f"{100 * row.utilisation:.0f} %",
+                "-" if row.peak_mib is None else f"{row.peak_mib:.0f}",
+            ]
+            for measured in costs
+            for row in measured.latency
+        ],
+        title=f"One document: {machine.hardware}, {machine.precision}, {machine.matrix_tflops:.2f} TFLOP/s",
+    )
+    table(
+        ["model", "runs in", "what", "at a time", "sub-tokens/s", "documents/s", "ratio", "J/document"],
+        [
+            [
+                measured.model.name,
+                measured.model.backend,
+                row.what,
+                str(row.documents or "sorted"),
+                f"{row.tokens_per_second:.0f}",
+                f"{row.documents_per_second:.2f}",
+                f"{row.ratio.median:.3f}",
+                "-" if row.joules_per_document is None else f"{row.joules_per_document:.2f}",
+            ]
+            for measured in costs
+            for row in measured.throughput
+        ],
+        title="Many documents",
+    )
+    table(
+        [
+            "model",
+            "layers",
+            "parameters",
+            "of them embeddings",
+            "weights MiB",
+            "GFLOP a document",
+            "per million documents",
+        ],
+        [_size(measured) for measured in costs],
+        title=f"Size and price; ratios are to {costs[0].reference}",
+    )
+    for doubt in dict.fromkeys(f"{measured.model.name}: {doubt}" for measured in costs for doubt in measured.doubts):
+        say(f"doubtful: {doubt}")
+
+
+def _size(measured: Cost) -> list[str]:
+    longest = max(measured.flops_per_token, key=int, default=None)
+    flops = None if longest is None else measured.flops_per_token[longest] * int(longest) / 1e9
+    price = measured.price_per_million_documents
+    return [
+        measured.model.name,
+        str(measured.model.layers or "-"),
+        f"{measured.model.parameters or 0:,}",
+        f"{measured.embedding_parameters:,}",
+        f"{measured.weights_mib:.0f}",
+        "-" if flops is None else f"{flops:.1f} at {int(longest or 0):,}",
+        "-" if price is None else f"{price:,.2f}",
+    ]

@@ -1,0 +1,158 @@
+"""One run in which models are measured against each other, in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from gonerd.encoding import Piece, encode_documents
+from gonerd.evaluation.cost_memory import measure_peak
+from gonerd.evaluation.cost_models import CostModel, document_of
+from gonerd.evaluation.cost_report import LatencyPart, RatioPart, ThroughputPart
+from gonerd.evaluation.machine import joules, wait_for
+from gonerd.evaluation.turns import Ratio, Timings, time_in_turns
+from gonerd.models.batches import is_out_of_memory
+
+LARGEST_BATCH = 256
+WORTH = 1.05  # how much faster a batch twice as large must be for it to be taken
+
+
+@dataclass
+class Notes:
+    """What was measured of one model so far."""
+
+    latency: list[LatencyPart] = field(default_factory=list)
+    throughput: list[ThroughputPart] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    weights_mib: float | None = None
+
+
+@dataclass
+class Run:
+    """Models on one device, the first of them the reference, and what was measured of each."""
+
+    models: Mapping[str, CostModel]
+    device: str
+    precision: str
+    repeats: int
+    seconds: float
+    notes: dict[str, Notes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.notes = {name: Notes() for name in self.models}
+
+    def latency(self, length: int, *, matrix_tflops: float, memory: bool) -> None:
+        """Measure one document of a length, alone."""
+        documents = {name: document_of(model, length) for name, model in self.models.items()}
+        timings = self._time({name: partial(model.run, documents[name]) for name, model in self.models.items()})
+        for name, (timing, ratio) in self._compared(timings, f"one document of {length}").items():
+            model = self.models[name]
+            flops = model.flops(length)
+            self.notes[name].latency.append(
+                LatencyPart(
+                    length=length,
+                    windows=len(documents[name]),
+                    p50_ms=1e3 * timing.median,
+                    p90_ms=1e3 * timing.p90,
+                    repeats=len(timing.seconds),
+                    ratio=ratio,
+                    utilisation=None if flops is None else flops / timing.median / (matrix_tflops * 1e12),
+                    peak_mib=self._peak(name, length) if memory else None,
+                )
+            )
+
+    def batches(self, length: int) -> None:
+        """Measure many documents of one length, as many at a time as each model does best."""
+        sizes = {name: self._best_batch(model, length) for name, model in self.models.items()}
+        runs = {name: self._batch(model, length, sizes[name]) for name, model in self.models.items()}
+        timings = self._time(runs)
+        per_document = {
+            name: Timings(tuple(s / sizes[name] for s in timing.seconds)) for name, timing in timings.items()
+        }
+        for name, (timing, ratio) in self._compared(per_document, f"batches of {length}").items():
+            self.notes[name].throughput.append(
+                ThroughputPart(
+                    what=f"{length} sub-tokens",
+                    documents=sizes[name],
+                    tokens_per_second=length / timing.median,
+                    documents_per_second=1 / timing.median,
+                    ratio=ratio,
+                )
+            )
+
+    def data(self, documents: Sequence[Sequence[str]], what: str) -> None:
+        """Measure documents of real lengths, in sorted batches, from words to logits."""
+        tokens: dict[str, int] = {}
+
+        def run(name: str) -> None:
+            model = self.models[name]
+            encoded = list(encode_documents(model.model.tokenizer, documents, reach=model.reach))
+            tokens[name] = sum(document.sub_tokens for document in encoded)
+            model.run([piece for document in encoded for piece in document.pieces])
+
+        timings = self._time({name: partial(run, name) for name in self.models}, warm_ups=1)
+        for name, (timing, ratio) in self._compared(timings, what).items():
+            self.notes[name].throughput.append(
+                ThroughputPart(
+                    what=what,
+                    documents=0,
+                    tokens_per_second=tokens[name] / timing.median,
+                    documents_per_second=len(documents) / timing.median,
+                    ratio=ratio,
+                    joules_per_document=self._joules(partial(run, name), len(documents)),
+                )
+            )
+
+    def _time(self, runs: Mapping[str, Callable[[], object]], *, warm_ups: int = 2) -> dict[str, Timings]:
+        wait = partial(wait_for, self.device)
+        return time_in_turns(runs, repeats=self.repeats, seconds=self.seconds, wait=wait, warm_ups=warm_ups)
+
+    def _compared(self, timings: Mapping[str, Timings], what: str) -> dict[str, tuple[Timings, RatioPart]]:
+        """Return each model's timings with its ratio to the reference, and note what is doubtful about them."""
+        reference = timings[next(iter(self.models))]
+        found = {}
+        for name, timing in timings.items():
+            self.notes[name].doubts += [f"{what}: {doubt}" for doubt in timing.doubts()]
+            ratio = Ratio.of(timing, reference)
+            found[name] = timing, RatioPart(median=ratio.median, lowest=ratio.lowest, highest=ratio.highest)
+        return found
+
+    def _peak(self, name: str, length: int) -> float:
+        weights, peak = measure_peak(name, length, device=self.device, precision=self.precision)
+        self.notes[name].weights_mib = weights
+        return peak
+
+    def _joules(self, run: Callable[[], None], documents: int) -> float | None:
+        wait_for(self.device)
+        before = joules(self.device)
+        run()
+        wait_for(self.device)
+        after = joules(self.device)
+        # The meter of a processor starts anew at some value; such a run says nothing.
+        return None if before is None or after is None or after < before else (after - before) / documents
+
+    def _batch(self, model: CostModel, length: int, size: int) -> Callable[[], None]:
+        pieces: list[Piece] = [piece for number in range(size) for piece in document_of(model, length, number=number)]
+        return partial(model.run, pieces, max_tokens=sum(len(piece.input_ids) for piece in pieces))
+
+    def _best_batch(self, model: CostModel, length: int) -> int:
+        """Return the number of documents at a time from which twice as many are hardly faster, or do not fit."""
+        best, size = self._seconds_a_document(model, length, 1), 1
+        while best is not None and 2 * size <= LARGEST_BATCH:
+            twice = self._seconds_a_document(model, length, 2 * size)
+            if twice is None or best < WORTH * twice:
+                break
+            best, size = twice, 2 * size
+        return size
+
+    def _seconds_a_document(self, model: CostModel, length: int, size: int) -> float | None:
+        """Return the time a document takes in a batch, or None where the memory does not suffice for it."""
+        wait = partial(wait_for, self.device)
+        try:
+            runs = {model.name: self._batch(model, length, size)}
+            return time_in_turns(runs, repeats=2, wait=wait, warm_ups=1)[model.name].median / size
+        except RuntimeError as error:
+            if size == 1 or not is_out_of_memory(error):
+                raise
+            return None

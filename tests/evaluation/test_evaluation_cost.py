@@ -1,0 +1,153 @@
+"""`gonerd cost`: on tiny checkpoints, so that what is measured is small but everything is measured."""
+
+import json
+
+import pytest
+from tiny_models import SCHEME, tiny_config
+
+from gonerd.cli.main import main
+from gonerd.errors import GonerdError
+from gonerd.evaluation.cost import CostConfig, measure_costs
+from gonerd.evaluation.cost_memory import measure_peak
+from gonerd.evaluation.cost_models import document_of, load_for_cost
+from gonerd.evaluation.cost_plot import plot_costs
+from gonerd.evaluation.cost_report import Cost, costs_in, read_cost, write_cost
+from gonerd.formats import jsonl
+from gonerd.formats.gold import GoldDocument
+from gonerd.models.small import new_checkpoint
+
+TEXTS = ["Ann Leesen left Oslo and nobody waited for the boat to Turku."] * 3
+WORDS = ("Ann", "Leesen", "left", "Oslo", "and", "nobody", "waited")
+QUICK = {"repeats": 3, "seconds": 0.0, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Two models, the second with half the layers."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, layers in (("large", 2), ("small", 1)):
+        new_checkpoint(TEXTS, folder / name, config=tiny_config(layers=layers), scheme=SCHEME)
+    return [str(folder / "large"), str(folder / "small")]
+
+
+@pytest.fixture(scope="module")
+def costs(models):
+    config = CostConfig(lengths=(16, 100), memory=False, price_per_hour=3.6, **QUICK)
+    return measure_costs(models, config=config, documents=[WORDS * 10, WORDS], data="two documents")
+
+
+def test_everything_is_measured_of_every_model_against_the_first(costs):
+    large, small = costs
+    assert [cost.model.name for cost in costs] == ["large", "small"]
+    assert large.reference == small.reference == "large"
+    for cost in costs:
+        assert [row.length for row in cost.latency] == [16, 100]
+        assert all(0 < row.p50_ms <= row.p90_ms and row.repeats == 3 for row in cost.latency)
+        assert [row.what for row in cost.throughput] == ["16 sub-tokens", "100 sub-tokens", "two documents"]
+        assert cost.machine.matrix_tflops > 0
+        assert cost.model.parameters > cost.embedding_parameters > 0
+        assert cost.disk_bytes > 4 * cost.model.parameters
+    assert all(row.ratio.lowest == row.ratio.median == row.ratio.highest == 1.0 for row in large.latency)
+
+
+def test_a_document_beyond_the_reach_is_measured_whole_in_windows(models, costs):
+    assert [row.windows for row in costs[0].latency] == [1, 2]
+    model = load_for_cost(models[0], device="cpu", precision="fp32")
+    pieces = document_of(model, 100)
+    assert sum(len(piece.words) for piece in pieces) == 98  # and two special tokens
+    assert all(len(piece.input_ids) <= 64 for piece in pieces)
+    assert [len(piece.input_ids) for piece in document_of(model, 64)] == [64]
+
+
+def test_the_formula_agrees_with_the_counter_where_nothing_is_sparse_or_padded(costs):
+    """ModernBERT as transformers runs it computes all scores and masks: the counter finds more than is needed."""
+    for cost in costs:
+        assert set(cost.flops_per_token) == {"16", "100"}
+        counted = cost.counted_flops_per_token["16"]
+        assert 1.0 <= counted / cost.flops_per_token["16"] < 1.5
+
+
+def test_the_price_follows_from_the_throughput_on_the_data(costs):
+    for cost in costs:
+        speed = cost.throughput[-1].documents_per_second
+        assert cost.price_per_million_documents == pytest.approx(3.6 / 3600 * 1e6 / speed)
+
+
+def test_the_file_lies_beside_the_results_and_is_keyed_by_the_machine(costs, tmp_path):
+    paths = [write_cost(cost, tmp_path) for cost in costs]
+    assert [path.relative_to(tmp_path).parts[0] for path in paths] == ["large", "small"]
+    assert paths == [write_cost(cost, tmp_path) for cost in costs]
+    assert costs_in(tmp_path) == costs
+    elsewhere = costs[0].model_copy(update={"machine": costs[0].machine.model_copy(update={"hardware": "another"})})
+    assert write_cost(elsewhere, tmp_path) != paths[0]
+
+
+def test_a_file_that_is_no_cost_is_one_error(costs, tmp_path):
+    path = write_cost(costs[0], tmp_path)
+    content = json.loads(path.read_text())
+    content["machine"].pop("hardware")
+    path.write_text(json.dumps(content))
+    with pytest.raises(GonerdError, match=r"no cost: field 'machine\.hardware'"):
+        read_cost(path)
+
+
+def test_memory_is_measured_in_a_process_of_its_own(models):
+    weights, short = measure_peak(models[0], 16, device="cpu", precision="fp32")
+    _, long = measure_peak(models[0], 60, device="cpu", precision="fp32")
+    assert 0 < weights < 1
+    assert 0 <= short < 300
+    assert 0 <= long < 300
+    with pytest.raises(GonerdError, match="measuring its memory"):
+        measure_peak("no/such", 16, device="cpu", precision="fp32")
+
+
+def test_doubts_are_said(costs):
+    noisy = costs[0].model_copy(update={"doubts": ("spread: …",)})
+    assert Cost.model_validate_json(noisy.model_dump_json()).doubts == ("spread: …",)
+
+
+def test_pictures_in_both_forms(costs, tmp_path):
+    paths = plot_costs(costs, tmp_path / "cost.png", f1={"large": 0.9, "small": 0.8})
+    assert [path.name for path in paths] == ["cost.png", "cost.svg"]
+    assert paths[0].read_bytes()[:4] == b"\x89PNG"
+    text = paths[1].read_text()
+    assert text.startswith("<?xml")
+    hostile = costs[0].model_copy(update={"model": costs[0].model.model_copy(update={"name": "$x^ <script> " * 9})})
+    assert "<script>" not in plot_costs([hostile], tmp_path / "hostile.svg")[1].read_text()
+    with pytest.raises(GonerdError, match="no costs"):
+        plot_costs([], tmp_path / "none.png")
+
+
+def test_the_command(models, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    jsonl.write(tmp_path / "gold.jsonl", [GoldDocument("one", WORDS, ("O",) * len(WORDS))])
+    arguments = ["cost", *models, "--data", "gold.jsonl", "--lengths", "16", "--repeats", "3", "--no-memory"]
+    with pytest.raises(SystemExit) as done:
+        main([*arguments, "--device", "cpu", "--seconds", "0", "--plot", "cost.png"])
+    printed = capsys.readouterr().out
+    assert done.value.code == 0, printed
+    assert "One document" in printed
+    assert len(costs_in(tmp_path / "results")) == 2
+    assert (tmp_path / "cost.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["no/such/model"], "no such folder"),
+        (["--lengths", "1"], "--lengths"),
+        (["--repeats", "0"], "--repeats"),
+    ],
+)
+def test_bad_input_is_one_line(models, arguments, wrong, capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["cost", *(models if arguments[0].startswith("-") else []), *arguments, "--device", "cpu"])
+    assert done.value.code == 2
+    assert wrong in capsys.readouterr().err
+
+
+def test_what_is_no_checkpoint_has_no_cost(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    path.write_text("")
+    with pytest.raises(GonerdError, match="cost is measured of checkpoints"):
+        measure_costs([str(path)], config=CostConfig(**QUICK))
