@@ -18,6 +18,8 @@ EXTRAS = {
     "urllib3": "corpus",
     "warcio": "corpus",
     "bottle": "annotation",
+    "scipy": "annotation",
+    "sklearn": "annotation",
     "spacy": "annotation",
     "jinja2": "dataset",
     "matplotlib": "dataset",

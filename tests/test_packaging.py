@@ -21,7 +21,7 @@ SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
 TOP_LEVEL = {name: path for name, path in SETUPTOOLS["package-dir"].items() if name != "gonerd"}
 
 # What is imported under another name than it is installed under.
-DISTRIBUTIONS = {"bs4": "beautifulsoup4", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"bs4": "beautifulsoup4", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
 
 def folder_of(package):

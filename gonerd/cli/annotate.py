@@ -7,6 +7,7 @@ from typing import Any
 
 from cyclopts import App
 
+from gonerd.cli.annotate_audit import audit
 from gonerd.cli.annotate_gold import adjudicate, agreement
 from gonerd.cli.annotate_pages import serve, view
 from gonerd.cli.annotate_passes import export, import_, suggest
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "serve": serve,
     "agreement": agreement,
     "adjudicate": adjudicate,
+    "audit": audit,
 }
 
 for number, (name, command) in enumerate(COMMANDS.items()):
