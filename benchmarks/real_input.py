@@ -35,10 +35,10 @@ ENTITIES = {
 
 def pages(shared: Path, out: Path) -> dict[str, Any]:
     """Serve the saved pages on loopback, crawl, extract, suggest, build and load them."""
+    from gonerd.corpus.config import CrawlConfig
     from gonerd.corpus.crawl import crawl
     from gonerd.corpus.dedup import dedup
     from gonerd.corpus.extract import ExtractConfig
-    from gonerd.corpus.fetch import CrawlConfig
     from gonerd.corpus.run import ExtractSettings, extract
     from gonerd.sample.server import serve
 

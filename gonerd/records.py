@@ -36,8 +36,11 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"  # the archive ends inside the record
     NOT_ARTICLE = "not_article"  # the source's patterns say that the URL is no article
     OFF_SITE = "off_site"  # the URL, or where it redirects to, is outside the source's hosts
+    PRIVATE_ADDRESS = "private_address"  # the host is, or its name means, a loopback, link-local or private address
+    TOO_OLD = "too_old"  # its listing dates it before what the crawl asks for
     PAGE_LIMIT = "page_limit"  # the crawl's page limit was reached first
     DUPLICATE_BODY = "duplicate_body"  # another URL gave the same bytes
+    DUPLICATE_URL = "duplicate_url"  # another URL leads to the same page, by a redirect or by the page's canonical link
     EMPTY = "empty"  # no main text was found
     TOO_SHORT = "too_short"  # fewer words than the minimum
     TOO_LONG = "too_long"  # more words than the maximum

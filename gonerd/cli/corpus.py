@@ -8,8 +8,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gonerd.cli.console import progress_bar, say, table
+from gonerd.cli.crawl_display import crawl_display
+from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.extract import ExtractConfig
-from gonerd.corpus.fetch import CrawlConfig
 from gonerd.corpus.filters import FilterConfig
 from gonerd.records import Manifest
 from gonerd.similarity import SimilarityConfig
@@ -41,25 +42,29 @@ def sources() -> None:
 
 
 @app.command
-def crawl(source: str, *, out: Path, config: Crawl = _CRAWL) -> None:
-    """Fetch the articles of a source into a WARC file, politely; an interrupted crawl goes on where it stopped.
+def crawl(source: str, *, out: Path, previous: Path | None = None, config: Crawl = _CRAWL) -> None:
+    """Fetch the articles of a source into WARC files, politely; an interrupted crawl goes on where it stopped.
 
     Example: gonerd corpus crawl govuk --out warc --max-pages 200 --contact you@example.org
+
+    Some weeks later, only what has changed is sent again: gonerd corpus crawl govuk --out warc --previous warc
 
     Parameters
     ----------
     source:
         Name of a source (gonerd corpus sources), or path of a source file (.toml).
     out:
-        Folder to write: crawl-00000.warc.gz, page records, what was dropped and why.
+        Folder to write: WARC files and their index (CDXJ), page records, what was dropped and why.
+    previous:
+        Folder of an earlier crawl of the source, the one in --out included: unchanged pages come along from there.
     config:
         Limits and manners.
     """
     from gonerd.corpus.crawl import crawl as run_crawl
     from gonerd.corpus.sources import load_source
 
-    with progress_bar("crawl") as progress:
-        manifest = run_crawl(load_source(source), out, config=config, progress=progress)
+    with crawl_display() as display:
+        manifest = run_crawl(load_source(source), out, config=config, previous=previous, report=display)
     report(manifest, out)
 
 

@@ -1,21 +1,18 @@
-"""WARC files (ISO 28500): what was sent and received, written as it was and read whoever wrote it."""
+"""Reading WARC files (ISO 28500), whoever wrote them."""
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from gonerd import __version__
 from gonerd.corpus.html import JSON_TYPE, not_html
 from gonerd.errors import GonerdError
 from gonerd.records import Dropped, Page, Reason
 
-Headers = list[tuple[str, str]]
 # Records that are about responses; they hold no page of their own.
 _BESIDE = ("warcinfo", "request", "metadata")
 _LONGEST_HEAD = 65_536  # bytes
@@ -29,61 +26,6 @@ class RawPage:
     url: str
     body: bytes
     content_type: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request and the answer to it."""
-
-    url: str
-    request_line: str
-    request_headers: Headers
-    status_line: str
-    headers: Headers
-    payload: bytes  # as it came, still packed where the server packed it
-
-
-class ArchiveWriter:
-    """Appends exchanges to an open WARC file, one gzip member a record."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        from warcio.warcwriter import WARCWriter
-
-        self._stream = stream
-        self._writer: Any = WARCWriter(stream, gzip=True)
-
-    def describe(self, name: str) -> None:
-        """Write the record that says what made the file."""
-        info = {"software": f"gonerd/{__version__}", "format": "WARC File Format 1.0"}
-        self._writer.write_record(self._writer.create_warcinfo_record(name, info))
-
-    def write(self, exchange: Exchange) -> int:
-        """Write the response and the request of an exchange; return the offset of the response (bytes)."""
-        offset = self._stream.tell()
-        response = self._record(exchange.url, "response", exchange.payload, _response_head(exchange))
-        request = self._record(exchange.url, "request", b"", _request_head(exchange))
-        self._writer.write_request_response_pair(request, response)
-        return offset
-
-    def _record(self, url: str, kind: str, payload: bytes, head: Any) -> Any:
-        return self._writer.create_warc_record(url, kind, payload=io.BytesIO(payload), http_headers=head)
-
-
-def _response_head(exchange: Exchange) -> Any:
-    """Return the HTTP head to keep. The payload is no longer chunked, so that header gets another name."""
-    from warcio.statusandheaders import StatusAndHeaders
-
-    kept = [
-        ("X-Archive-Orig-Transfer-Encoding" if name.lower() == "transfer-encoding" else name, value)
-        for name, value in exchange.headers
-    ]
-    return StatusAndHeaders(exchange.status_line, kept, protocol="HTTP/1.1")
-
-
-def _request_head(exchange: Exchange) -> Any:
-    from warcio.statusandheaders import StatusAndHeaders
-
-    return StatusAndHeaders(exchange.request_line, exchange.request_headers, is_http_request=True)
 
 
 def read_archive(path: Path, *, max_bytes: int) -> Iterator[RawPage | Dropped]:
@@ -188,6 +130,13 @@ def _page(record: Any, *, max_bytes: int) -> RawPage | Dropped:
     status = record.http_headers.get_statuscode()
     if status != "200":
         return Dropped(url, Reason.HTTP_STATUS, status or "none")
+    return _body(record, url, max_bytes=max_bytes)
+
+
+def _body(record: Any, url: str, *, max_bytes: int) -> RawPage | Dropped:
+    """Return the page of a response of status 200, or why its body is none."""
+    if cut := record.rec_headers.get_header("WARC-Truncated"):
+        return Dropped(url, Reason.TRUNCATED, f"its writer cut it ({cut})")
     body = record.content_stream().read(max_bytes + 1)
     if len(body) > max_bytes:
         return Dropped(url, Reason.TOO_LARGE, f"over {max_bytes} bytes")

@@ -1,118 +1,226 @@
-"""How the URLs of articles are found: one reader for each kind of interface, one walk for all of them."""
+"""How the URLs of articles are found: one reader for each kind of interface."""
 
 from __future__ import annotations
 
-import xml.parsers.expat
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urldefrag, urljoin
+from typing import Any
+from urllib.parse import urljoin
 
-from gonerd.corpus.sources import Source
-from gonerd.records import Dropped, Reason
+from gonerd.corpus.feeds import read_feed, read_sitemap
+from gonerd.corpus.html import decode
+from gonerd.corpus.sources import Discovery
+from gonerd.corpus.urls import canonical, parameter_of, path_of, with_parameter
+from gonerd.formats import jsonl
 
-MAX_LISTINGS = 10_000  # a source that needs more has a fault, or wants to keep us busy
+MAX_LISTINGS = 100_000  # a source that needs more has a fault, or wants to keep us busy
+MAX_FRUITLESS = 20  # listings in a row without a new article: a calendar that goes on for ever, a wheel of pages
 MAX_LISTING_BYTES = 52_428_800  # the limit of sitemaps.org for one sitemap, unpacked
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """What one sitemap, feed or result page says."""
+class Found:
+    """An article that a listing names."""
 
-    articles: tuple[str, ...] = ()
-    more: tuple[str, ...] = ()  # further listings
+    url: str
+    request: str = ""  # the URL to ask for; "": the article's own
+    date: str = ""  # ISO 8601, as far as the listing gives it
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one sitemap, feed, result page or page of links says."""
+
+    articles: tuple[Found, ...] = ()
+    more: tuple[Found, ...] = ()  # further listings
     fault: str = ""  # why it could not be read to its end
 
 
-def read_sitemap(body: bytes, url: str) -> Listing:
-    """Return the URLs of a sitemap or a sitemap index (sitemaps.org protocol 0.9), plain or gzip.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of a listing, where it came from and what its header said of it."""
 
-    A document type with entities is refused: no sitemap needs one, and it can be a bomb.
-    """
-    if body.startswith(b"\x1f\x8b"):
+    url: str
+    body: bytes
+    content_type: str | None = None
+
+
+def start_urls(discovery: Discovery) -> tuple[str, ...]:
+    """Return the listings to begin with."""
+    if discovery.kind == "json_pages":
+        return tuple(
+            url if parameter_of(url, discovery.parameter) else _numbered(url, discovery, discovery.first)
+            for url in discovery.start
+        )
+    return discovery.start
+
+
+def read_listing(discovery: Discovery, answer: Answer) -> Listing:
+    """Return what a listing says; its URLs are in their canonical form, and what is no URL of the web is a fault."""
+    raw = READERS[discovery.kind](discovery, answer)
+    faults = [raw.fault] if raw.fault else []
+    articles, more = (list(_resolved(found, answer.url, faults)) for found in (raw.articles, raw.more))
+    requested = tuple(_with_request(found, discovery) for found in articles)
+    return Listing(requested, tuple(more), "; ".join(faults[:3]))
+
+
+def requested(url: str, discovery: Discovery) -> str:
+    """Return the URL to ask for in place of an article's, "" for its own, where nothing but its URL is known."""
+    return _filled(discovery.request, {}, url) if discovery.request else ""
+
+
+def _resolved(found: Iterable[Found], base: str, faults: list[str]) -> Iterator[Found]:
+    for one in found:
         try:
-            body = zlib.decompressobj(wbits=31).decompress(body, MAX_LISTING_BYTES)
-        except zlib.error as error:
-            return Listing(fault=f"not a gzip file ({error})")
-    reader = _SitemapReader()
-    fault = reader.feed(body)
-    articles, more = ([urldefrag(urljoin(url, found)).url for found in urls] for urls in (reader.pages, reader.maps))
-    return Listing(tuple(dict.fromkeys(articles)), tuple(dict.fromkeys(more)), fault)
+            yield Found(canonical(one.url, base), one.request, one.date)
+        except ValueError as error:
+            faults.append(str(error))
 
 
-class _SitemapReader:
-    """Collects `url/loc` and `sitemap/loc`, whatever the namespace prefix."""
-
-    def __init__(self) -> None:
-        self.pages: list[str] = []
-        self.maps: list[str] = []
-        self._path: list[str] = []
-        self._text: list[str] = []
-
-    def feed(self, body: bytes) -> str:
-        """Read a whole sitemap; return what was wrong with it, or ""."""
-        parser = xml.parsers.expat.ParserCreate()
-        parser.EntityDeclHandler = self._refuse_entity
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text.append
-        try:
-            parser.Parse(body, True)
-        except (xml.parsers.expat.ExpatError, ValueError) as error:
-            return f"not a sitemap ({error})"
-        return ""
-
-    @staticmethod
-    def _refuse_entity(*_: object) -> None:
-        raise ValueError("it declares entities")
-
-    def _start(self, name: str, _: dict[str, str]) -> None:
-        self._path.append(name.rpartition(":")[2])
-        self._text.clear()
-
-    def _end(self, _: str) -> None:
-        found = "".join(self._text).strip()
-        if found and self._path[-2:] == ["url", "loc"]:
-            self.pages.append(found)
-        elif found and self._path[-2:] == ["sitemap", "loc"]:
-            self.maps.append(found)
-        self._path.pop()
-        self._text.clear()
+def _with_request(found: Found, discovery: Discovery) -> Found:
+    if found.request or not discovery.request:
+        return found
+    return Found(found.url, requested(found.url, discovery), found.date)
 
 
-READERS: dict[str, Callable[[bytes, str], Listing]] = {"sitemap": read_sitemap}
-"""For each kind of discovery, the function that reads one body of it: (body, url) -> Listing."""
+def _filled(template: str, item: Mapping[str, Any], url: str) -> str:
+    """Return a template with the fields of an item in it.
 
-
-def walk(source: Source, follow: Callable[[str], Listing | Dropped]) -> Iterator[str | Dropped]:
-    """Yield the article URLs of a source, each once and in the order of discovery, and what was dropped on the way.
-
-    Args:
-        source: what to discover.
-        follow: fetches one listing and has it read by the source's reader.
+    Raises:
+        ValueError: the item lacks a field that the template names.
     """
-    if source.discovery.kind == "urls":
-        yield from dict.fromkeys(source.discovery.start)
-        return
-    waiting = deque(dict.fromkeys(source.discovery.start))
-    met, given = set(waiting), set[str]()
-    for _ in range(MAX_LISTINGS):
-        if not waiting:
-            return
-        url = waiting.popleft()
-        listing = follow(url)
-        if isinstance(listing, Dropped):
-            yield listing
+    known = {**item, "url": url, "path": path_of(url)} if url else item
+    pieces = template.split("{")
+    text = pieces[0]
+    for piece in pieces[1:]:
+        name, _, rest = piece.partition("}")
+        value = value_at(known, name)
+        if not isinstance(value, str | int) or value == "":
+            raise ValueError(f"an item without {name!r}")
+        text += f"{value}{rest}"
+    return text
+
+
+def value_at(value: Any, path: str) -> Any:
+    """Return what lies under a path of keys and positions ("details.parts.0.body"), or None."""
+    for step in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
+def _read_listing_page(discovery: Discovery, answer: Answer) -> Listing:
+    """Return the links to articles on an HTML page, and the one to the next page."""
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(decode(answer.body, answer.content_type), "lxml")
+    base = soup.select_one("base[href]")
+    root = urljoin(answer.url, str(base["href"])) if base else answer.url
+
+    def links(selector: str) -> tuple[Found, ...]:
+        found = (element.get("href") for element in soup.select(selector)) if selector else ()
+        return tuple(Found(urljoin(root, str(href))) for href in found if href and not str(href).startswith("#"))
+
+    return Listing(links(discovery.link), links(discovery.next)[:1])
+
+
+def _parsed(answer: Answer) -> Any:
+    return jsonl.loads(answer.body.decode("utf-8-sig", errors="replace"))
+
+
+def _items(discovery: Discovery, content: Any, base: str) -> tuple[list[Found], str]:
+    """Return the articles of a JSON listing, and what is wrong with it."""
+    items = value_at(content, discovery.items)
+    if not isinstance(items, list):
+        return [], f"no list under {discovery.items!r}"
+    found, fault = [], ""
+    for item in items:
+        try:
+            url = canonical(_filled(discovery.url, item if isinstance(item, dict) else {}, ""), base)
+            request = _filled(discovery.request, item, url) if discovery.request else ""
+        except ValueError as error:
+            fault = str(error)
             continue
-        if listing.fault:
-            yield Dropped(url, Reason.FETCH_ERROR, listing.fault)
-        fresh = [more for more in listing.more if more not in met]
-        met.update(fresh)
-        waiting.extend(fresh)
-        for article in listing.articles:
-            if article not in given:
-                given.add(article)
-                yield article
-    for url in waiting:
-        yield Dropped(url, Reason.PAGE_LIMIT, f"more than {MAX_LISTINGS} listings")
+        date = value_at(item, discovery.date) if discovery.date else ""
+        found.append(Found(url, request, str(date or "")))
+    return found, fault
+
+
+def _read_json_pages(discovery: Discovery, answer: Answer) -> Listing:
+    """Return the items of one numbered page; the page after it is asked for until one has no items."""
+    try:
+        found, fault = _items(discovery, _parsed(answer), answer.url)
+        number = int(parameter_of(answer.url, discovery.parameter) or discovery.first)
+    except ValueError as error:
+        return Listing(fault=str(error))
+    following = (Found(_numbered(answer.url, discovery, number + discovery.step)),) if found else ()
+    return Listing(tuple(found), following, fault)
+
+
+def _numbered(url: str, discovery: Discovery, number: int) -> str:
+    return with_parameter(url, discovery.parameter, str(number))
+
+
+def _read_json_cursor(discovery: Discovery, answer: Answer) -> Listing:
+    """Return the items of one answer; the next is where its cursor says, until it says nothing."""
+    try:
+        content = _parsed(answer)
+    except ValueError as error:
+        return Listing(fault=str(error))
+    found, fault = _items(discovery, content, answer.url)
+    cursor = value_at(content, discovery.cursor)
+    if not isinstance(cursor, str | int) or cursor in ("", 0, False) or not found:
+        return Listing(tuple(found), (), fault)
+    following = with_parameter(answer.url, discovery.parameter, str(cursor)) if discovery.parameter else str(cursor)
+    return Listing(tuple(found), (Found(following),), fault)
+
+
+def _read_mediawiki(_: Discovery, answer: Answer) -> Listing:
+    """Return the pages of a MediaWiki query with `generator=…&prop=info&inprop=url`, and its continuation.
+
+    https://www.mediawiki.org/wiki/API:Continue: the answer's `continue` object goes into the next request as it is.
+    """
+    try:
+        content = _parsed(answer)
+    except ValueError as error:
+        return Listing(fault=str(error))
+    if problem := value_at(content, "error.info"):
+        return Listing(fault=f"the wiki says: {problem}")
+    pages = value_at(content, "query.pages") or []
+    pages = list(pages.values()) if isinstance(pages, dict) else pages
+    found = [
+        Found(page["fullurl"], "", str(page.get("touched") or ""))
+        for page in pages
+        if isinstance(page, dict) and isinstance(page.get("fullurl"), str)
+    ]
+    onward = value_at(content, "continue")
+    if not isinstance(onward, dict) or not onward:
+        return Listing(tuple(found))
+    following = answer.url
+    for name, value in onward.items():
+        following = with_parameter(following, name, str(value))
+    return Listing(tuple(found), (Found(following),))
+
+
+def _from_xml(read: Callable[[bytes], tuple[list[tuple[str, str]], list[tuple[str, str]], str]]) -> Reader:
+    def reader(_: Discovery, answer: Answer) -> Listing:
+        articles, more, fault = read(answer.body)
+        return Listing(tuple(Found(u, "", d) for u, d in articles), tuple(Found(u, "", d) for u, d in more), fault)
+
+    return reader
+
+
+Reader = Callable[[Discovery, Answer], Listing]
+READERS: dict[str, Reader] = {
+    "sitemap": _from_xml(read_sitemap),
+    "feed": _from_xml(read_feed),
+    "listing": _read_listing_page,
+    "json_pages": _read_json_pages,
+    "json_cursor": _read_json_cursor,
+    "mediawiki": _read_mediawiki,
+}
+"""For each kind of discovery, the function that reads one answer of it. `urls` needs none: it names the articles."""

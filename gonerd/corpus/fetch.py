@@ -1,17 +1,24 @@
-"""One request after another: polite, bounded in bytes and time, never off the source's hosts, all of it archived."""
+"""One request after another: polite, bounded in bytes and time, to public addresses of the source's hosts only."""
 
 from __future__ import annotations
 
+import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from gonerd import __version__
-from gonerd.corpus.archive import ArchiveWriter, Exchange
-from gonerd.records import Dropped, Reason
+from gonerd.corpus.addresses import Lines, PrivateAddressError, adapter, check_url
+from gonerd.corpus.answers import is_of_kind, is_same, retry_after, unpack
+from gonerd.corpus.config import CrawlConfig
+from gonerd.corpus.failures import Refused, Unreached, cause, chain
+from gonerd.corpus.manners import Manners
+from gonerd.corpus.urls import canonical, host_of
+from gonerd.corpus.warc import Exchange, Revisited
+from gonerd.records import Reason
 
 if TYPE_CHECKING:
     import requests
@@ -20,96 +27,121 @@ MAX_REDIRECTS = 8
 REDIRECTS = (301, 302, 303, 307, 308)
 RETRIED = (429, 500, 502, 503, 504)
 MAX_WAIT = 60.0  # seconds: the longest Retry-After that is waited for
+_BACKOFF = 0.5  # seconds before the second attempt, doubled for each further one
 _CHUNK = 65_536
+_ACCEPT = {"html": "text/html,*/*;q=0.5", "json": "application/json,*/*;q=0.5", "": "*/*"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrawlConfig:
-    """How far a crawl goes and how it behaves."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an earlier crawl knows of a URL, so that it need not be sent again."""
 
-    max_pages: int = 1000
-    """Articles requested at most; the others are dropped as page_limit."""
-    delay_s: float = 1.0
-    """Seconds between two requests to one host; the source's and robots.txt's count where they are longer."""
-    timeout_s: float = 30.0
-    """Seconds to wait for an answer, and for each further part of it; a whole body may take ten times as long."""
-    max_bytes: int = 10_000_000
-    """Largest body, packed or unpacked."""
-    retries: int = 3
-    """Further attempts after a failed connection or an answer of 429, 500, 502, 503 or 504."""
-    contact: str = ""
-    """Address or web page for site owners to turn to; part of the User-Agent."""
-    proxy: str | None = None
-    """HTTP proxy to send the requests to."""
+    revisited: Revisited
+    etag: str | None
+    last_modified: str | None
 
-    @property
-    def user_agent(self) -> str:
-        """What the crawler calls itself."""
-        return f"gonerd/{__version__}" + (f" (+{self.contact})" if self.contact else "")
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for, and what is taken for an answer."""
+
+    url: str
+    max_bytes: int
+    kind: str = ""  # "html" or "json": a body that its header calls something else is refused before it is read
+    known: Known | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a request, redirects followed."""
+    """The answer to a wish, redirects followed."""
 
     url: str  # after redirects
     status: int
     content_type: str | None
     body: bytes  # unpacked
-    offset: int  # of the response record in the WARC file
+    retry_after: float | None = None  # seconds
+    unchanged: bool = False  # the same as the earlier crawl's; the body is empty
 
 
-class Refused(Exception):  # noqa: N818 - it carries a reason for dropping, not a fault
-    """A URL that leads to no usable answer."""
+@dataclass(slots=True)
+class Trail:
+    """What came of one piece of work on its way, to be written down together with its outcome."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
-        self.reason, self.detail = reason, detail
-        super().__init__(detail)
-
-    def dropped(self, url: str) -> Dropped:
-        """Return what is reported for `url`."""
-        return Dropped(url, self.reason, self.detail)
+    exchanges: list[Exchange] = field(default_factory=list)
+    robots: dict[str, str] = field(default_factory=dict)  # text by site
+    last: int = -1  # which exchange holds the final answer
 
 
-def is_html_type(content_type: str | None) -> bool:
-    """Tell whether a header lets a body be HTML (a missing one does)."""
-    return not content_type or "html" in content_type.lower()
+Permit = Callable[[str, Trail], None]
+"""Called with the URL and each one that it redirects to; raises Refused to stop."""
 
 
 class Fetcher:
-    """Sends the requests of one crawl, one at a time.
+    """Sends the requests of one crawl; used by many threads, each with connections of its own.
 
     Args:
         hosts: where requests may go, redirects included.
         config: limits and manners.
-        archive: gets every exchange that was completed.
+        manners: when a host may be asked.
     """
 
-    def __init__(self, hosts: tuple[str, ...], config: CrawlConfig, archive: ArchiveWriter) -> None:
+    def __init__(self, hosts: tuple[str, ...], config: CrawlConfig, manners: Manners) -> None:
         self._hosts = frozenset(host.lower() for host in hosts)
-        self._config, self._archive = config, archive
-        self._session = _session(config)
-        self._free_at: dict[str, float] = {}
-        self.delays: dict[str, float] = {}  # seconds, by host; robots.txt may lengthen them
-        self.answered = False  # whether any host has answered anything
+        self._config, self._manners = config, manners
+        self._own = threading.local()
+        self._lines: list[Lines] = []
+        self._stopped = False
+        self.answered: dict[str, float] = {}  # by host: time.monotonic() of its latest answer in this run
+        self.requests = 0
 
-    def get(self, url: str, *, max_bytes: int, permit: Callable[[str], None], pages_only: bool = False) -> Reply:
-        """Return the answer for `url`.
-
-        Args:
-            url: what to request.
-            max_bytes: limit for the body.
-            permit: called with the URL and each one that it redirects to; raises Refused to stop.
-            pages_only: refuse a body that its header calls anything but HTML, before it is read.
+    def get(self, wish: Wish, trail: Trail, permit: Permit) -> Reply:
+        """Return the answer for a wish; an attempt that failed is repeated, later and later, as often as is set.
 
         Raises:
-            Refused: there is no answer, it is too large, or it leads off the source's hosts.
+            Refused: there is no usable answer, and there will not be.
+            Unreached: there was none this time.
         """
-        met = []
+        for attempt in range(self._config.retries + 1):
+            last = self._stopped or attempt == self._config.retries
+            wait: float | None = None
+            try:
+                reply = self._follow(wish, trail, permit)
+            except Unreached:
+                if last:
+                    raise
+            else:
+                wait = reply.retry_after
+                if reply.status not in RETRIED or last or (wait or 0.0) > MAX_WAIT:
+                    return reply
+            self._manners.pause(host_of(wish.url), _BACKOFF * 2**attempt if wait is None else wait)
+        raise AssertionError("a loop without an attempt")
+
+    def stop(self) -> None:
+        """End what is under way: no further attempts, and no waiting for answers."""
+        self._stopped = True
+        for lines in list(self._lines):
+            lines.cut()
+
+    def check(self, url: str) -> None:
+        """Raise Refused unless `url` is on one of the source's hosts, and is no private address as it stands."""
+        try:
+            parts = urlsplit(url)
+            inside = parts.scheme in ("http", "https") and parts.netloc.lower() in self._hosts
+            if not inside:
+                raise Refused(Reason.OFF_SITE, url)
+            if not self._config.allow_private:
+                check_url(url)
+        except PrivateAddressError as error:
+            raise Refused(Reason.PRIVATE_ADDRESS, str(error)) from error
+        except ValueError as error:
+            raise Refused(Reason.OFF_SITE, f"not a URL: {url}") from error
+
+    def _follow(self, wish: Wish, trail: Trail, permit: Permit) -> Reply:
+        url, met = wish.url, list[str]()
         for _ in range(MAX_REDIRECTS + 1):
-            self.check_host(url)
-            permit(url)
-            reply = self._exchange(url, max_bytes=max_bytes, pages_only=pages_only)
+            self.check(url)
+            permit(url, trail)
+            reply = self._exchange(url, wish, trail)
             if isinstance(reply, Reply):
                 return reply
             met.append(url)
@@ -118,153 +150,151 @@ class Fetcher:
                 raise Refused(Reason.FETCH_ERROR, f"redirect loop at {url}")
         raise Refused(Reason.FETCH_ERROR, f"more than {MAX_REDIRECTS} redirects")
 
-    def check_host(self, url: str) -> None:
-        """Raise Refused unless `url` is on one of the source's hosts."""
-        try:
-            parts = urlsplit(url)
-        except ValueError as error:
-            raise Refused(Reason.OFF_SITE, f"not a URL: {url}") from error
-        if parts.scheme not in ("http", "https") or parts.netloc.lower() not in self._hosts:
-            raise Refused(Reason.OFF_SITE, url)
-
-    def _exchange(self, url: str, *, max_bytes: int, pages_only: bool) -> Reply | str:
-        """Send one request and archive it; return the reply, or the URL that it redirects to."""
+    def _exchange(self, url: str, wish: Wish, trail: Trail) -> Reply | str:
+        """Send one request and note it on the trail; return the reply, or the URL that it redirects to."""
         import requests
         import urllib3
 
-        self._wait(urlsplit(url).netloc)
-        try:
-            request = self._session.prepare_request(requests.Request("GET", url))
-            with self._send(request) as response:
-                self.answered = True
-                location = response.headers.get("Location") if response.status_code in REDIRECTS else None
-                content_type = response.headers.get("Content-Type")
-                if pages_only and location is None and response.status_code == 200 and not is_html_type(content_type):
-                    raise Refused(Reason.MEDIA_TYPE, str(content_type))
-                payload = self._payload(response, max_bytes)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise Refused(Reason.FETCH_ERROR, _cause(error)) from error
-        body = unpack(payload, response.headers.get("Content-Encoding", ""), max_bytes=max_bytes)
-        offset = self._archive.write(_archived(url, request, response, payload))
-        if location is not None:
-            return urldefrag(urljoin(url, location)).url
-        return Reply(url, response.status_code, content_type, body, offset)
+        session, lines = self._session()
+        request = session.prepare_request(requests.Request("GET", url, headers=_headers(url, wish)))
+        with self._manners.turn(host_of(url)), _within(lines, 10 * self._config.timeout_s) as late:
+            self.requests += 1
+            moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            try:
+                with self._send(session, request) as response:
+                    self.answered[host_of(url)] = time.monotonic()
+                    payload, cut, refusal = self._receive(response, wish, late)
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                for inner in chain(error):
+                    if isinstance(inner, PrivateAddressError):
+                        raise Refused(Reason.PRIVATE_ADDRESS, str(inner)) from error
+                raise Unreached(Reason.FETCH_ERROR, "it took too long" if late.is_set() else cause(error)) from error
+        return self._note(_exchanged(url, request, response, (moment, payload, cut)), response, (wish, refusal), trail)
 
-    def _send(self, request: requests.PreparedRequest) -> requests.Response:
+    def _note(
+        self, exchange: Exchange, response: requests.Response, asked: tuple[Wish, Refused | None], trail: Trail
+    ) -> Reply | str:
+        """Put an exchange on the trail and make a reply of it, or the URL that it redirects to."""
+        wish, refusal = asked
+        known = wish.known if wish.known and wish.known.revisited.url == exchange.url else None
+        same = known is not None and not refusal and is_same(exchange, response.status_code, known.revisited)
+        trail.last = len(trail.exchanges)
+        if same and known:
+            revisit = (exchange.url, exchange.date, exchange.request_line, exchange.request_headers)
+            exchange = Exchange(*revisit, exchange.status_line, exchange.headers, b"", "", known.revisited)
+        trail.exchanges.append(exchange)
+        location = response.headers.get("Location") if response.status_code in REDIRECTS else None
+        if location is not None:
+            try:
+                return canonical(urljoin(exchange.url, location))
+            except ValueError as error:
+                raise Refused(Reason.OFF_SITE, f"a redirect to {location[:200]!r}") from error
+        if refusal and response.status_code == 200:
+            raise refusal
+        body = b""
+        if response.status_code == 200 and not same:
+            body = unpack(exchange.payload, response.headers.get("Content-Encoding", ""), max_bytes=wish.max_bytes)
+        waits = retry_after(response.headers.get("Retry-After"))
+        return Reply(exchange.url, response.status_code, response.headers.get("Content-Type"), body, waits, same)
+
+    def _receive(
+        self, response: requests.Response, wish: Wish, late: threading.Event
+    ) -> tuple[bytes, str, Refused | None]:
+        """Return a body, or why it is not kept (a word of WARC-Truncated) and what that means for the answer."""
+        import urllib3
+
+        content_type = response.headers.get("Content-Type")
+        if response.status_code == 200 and not is_of_kind(content_type, wish.kind):
+            return b"", "unspecified", Refused(Reason.MEDIA_TYPE, str(content_type))
+        try:
+            payload = self._payload(response, wish.max_bytes)
+        except Refused as refused:
+            return b"", "length", refused
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            detail = "it took too long" if late.is_set() else cause(error)
+            return b"", "time" if late.is_set() else "disconnect", Unreached(Reason.FETCH_ERROR, detail)
+        if late.is_set():  # the line was cut: this may be half of it
+            return b"", "time", Unreached(Reason.FETCH_ERROR, "it took too long")
+        return payload, "", None
+
+    def _send(self, session: requests.Session, request: requests.PreparedRequest) -> requests.Response:
         proxies = {"http": self._config.proxy, "https": self._config.proxy} if self._config.proxy else {}
-        return self._session.send(
+        return session.send(
             request, stream=True, allow_redirects=False, timeout=self._config.timeout_s, proxies=proxies
         )
 
-    def _payload(self, response: requests.Response, max_bytes: int) -> bytes:
-        """Read a body as it comes, within its limits of size and time."""
-        latest = time.monotonic() + 10 * self._config.timeout_s
-        parts, size = [], 0
-        for part in _parts(response):
-            parts.append(part)
-            size += len(part)
-            if size > max_bytes:
+    @staticmethod
+    def _payload(response: requests.Response, max_bytes: int) -> bytes:
+        """Read a body as it comes, within its limit of size."""
+        raw: Any = response.raw
+        body = bytearray()
+        while part := raw.read1(_CHUNK, decode_content=False):
+            body += part
+            if len(body) > max_bytes:
                 raise Refused(Reason.TOO_LARGE, f"over {max_bytes} bytes")
-            if time.monotonic() > latest:
-                raise Refused(Reason.FETCH_ERROR, "the body came too slowly")
-        return b"".join(parts)
+        return bytes(body)
 
-    def _wait(self, host: str) -> None:
-        """Sleep until the host may be asked again."""
-        now = time.monotonic()
-        ready = max(now, self._free_at.get(host, now))
-        self._free_at[host] = ready + self.delays.get(host, 0.0)
-        if ready > now:
-            time.sleep(ready - now)
+    def _session(self) -> tuple[requests.Session, Lines]:
+        """Return this thread's session: without cookies, netrc or proxies of the environment."""
+        if not hasattr(self._own, "session"):
+            from http.cookiejar import DefaultCookiePolicy
+
+            import requests
+
+            session, lines = requests.Session(), Lines(allow_private=self._config.allow_private)
+            session.trust_env = False
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            session.headers.clear()
+            session.headers.update({"User-Agent": self._config.user_agent, "Accept-Encoding": "gzip, deflate"})
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, adapter(lines))
+            self._own.session, self._own.lines = session, lines
+            self._lines.append(lines)
+        return self._own.session, self._own.lines
 
 
-def _parts(response: requests.Response) -> Iterator[bytes]:
+@contextmanager
+def _within(lines: Lines, seconds: float) -> Iterator[threading.Event]:
+    """Cut the lines once `seconds` have passed and the block has not ended; the event tells that it happened."""
+    late, done = threading.Event(), threading.Event()
+
+    def end() -> None:
+        if done.wait(seconds):
+            return
+        late.set()
+        lines.cut()
+        while not done.wait(0.2):  # a connection that was being made just then
+            lines.cut()
+
+    threading.Thread(target=end, daemon=True).start()
+    try:
+        yield late
+    finally:
+        done.set()
+
+
+def _headers(url: str, wish: Wish) -> dict[str, str]:
+    headers = {"Accept": _ACCEPT[wish.kind]}
+    if wish.known and wish.known.revisited.url == url:
+        if wish.known.etag:
+            headers["If-None-Match"] = wish.known.etag
+        if wish.known.last_modified:
+            headers["If-Modified-Since"] = wish.known.last_modified
+    return headers
+
+
+def _exchanged(
+    url: str, request: requests.PreparedRequest, response: requests.Response, received: tuple[str, bytes, str]
+) -> Exchange:
     raw: Any = response.raw
-    while part := raw.read1(_CHUNK, decode_content=False):
-        yield part
-
-
-def _session(config: CrawlConfig) -> requests.Session:
-    """Return a session without cookies, netrc or proxies of the environment."""
-    from http.cookiejar import DefaultCookiePolicy
-
-    import requests
-    from requests.adapters import HTTPAdapter
-
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.clear()
-    session.headers.update(
-        {"User-Agent": config.user_agent, "Accept": "text/html,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}
-    )
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=_retries(config)))
-    return session
-
-
-def _retries(config: CrawlConfig) -> Any:
-    from urllib3.util import Retry
-
-    class BoundedRetry(Retry):
-        """Waits as the server asks, but not for longer than MAX_WAIT."""
-
-        def get_retry_after(self, response: Any) -> float | None:
-            asked = super().get_retry_after(response)
-            return None if asked is None else min(asked, MAX_WAIT)
-
-    return BoundedRetry(
-        total=config.retries,
-        redirect=0,
-        backoff_factor=0.5,
-        status_forcelist=RETRIED,
-        raise_on_status=False,
-        raise_on_redirect=False,
-    )
-
-
-def unpack(payload: bytes, encoding: str, *, max_bytes: int) -> bytes:
-    """Return a body without its content encoding (gzip or deflate, the two that are asked for).
-
-    Raises:
-        Refused: it unpacks to more than the limit, is broken, or is packed in another way.
-    """
-    if encoding.strip().lower() in ("", "identity"):
-        return payload
-    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
-        raise Refused(Reason.FETCH_ERROR, f"content encoding {encoding!r} was not asked for")
-    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # by its header, else raw deflate
-        unpacker = zlib.decompressobj(bits)
-        try:
-            body = unpacker.decompress(payload, max_bytes + 1)
-        except zlib.error:
-            continue
-        if len(body) > max_bytes:
-            raise Refused(Reason.TOO_LARGE, f"over {max_bytes} bytes unpacked")
-        return body
-    raise Refused(Reason.FETCH_ERROR, f"the body is not in {encoding}, as its header says")
-
-
-def _archived(url: str, request: requests.PreparedRequest, response: requests.Response, payload: bytes) -> Exchange:
-    raw: Any = response.raw
+    moment, payload, truncated = received
     return Exchange(
         url=url,
+        date=moment,
         request_line=f"{request.method} {request.path_url} HTTP/1.1",
-        request_headers=[
-            ("Host", urlsplit(url).netloc),
-            *((name, str(value)) for name, value in request.headers.items()),
-        ],
+        request_headers=[("Host", host_of(url)), *((name, str(value)) for name, value in request.headers.items())],
         status_line=f"{response.status_code} {response.reason or ''}".strip(),
         headers=list(raw.headers.iteritems()),
         payload=payload,
+        truncated=truncated,
     )
-
-
-def _cause(error: BaseException) -> str:
-    """Return the name of the innermost cause: the same text on every run, without addresses and object ids."""
-    inner: Any = error
-    while True:
-        deeper = getattr(inner, "reason", None) or next((a for a in inner.args if isinstance(a, Exception)), None)
-        if not isinstance(deeper, BaseException):
-            return type(inner).__name__
-        inner = deeper

@@ -1,64 +1,96 @@
-"""robots.txt (RFC 9309): read once a host, and obeyed."""
+"""robots.txt (RFC 9309): read once a day and host, and obeyed."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from gonerd.corpus.fetch import Fetcher, Refused
-from gonerd.corpus.journal import Journal
+from gonerd.corpus.failures import Refused, Unreached
+from gonerd.corpus.fetch import Fetcher, Trail, Wish
+from gonerd.corpus.manners import Manners
 from gonerd.records import Reason
 
 MAX_BYTES = 512_000  # RFC 9309, section 2.5: at least 500 kibibytes are read
+MAX_AGE = 86_400.0  # seconds, section 2.4: a copy is used for no longer than a day
+_KEPT = 2_000  # sites whose rules are held in memory
 _EVERYTHING = ""
 
-
-class NoRobots(Refused):
-    """A host whose robots.txt could not be had, so that nothing of it may be fetched now; it may answer later."""
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(Reason.FETCH_ERROR, f"robots.txt could not be had: {cause}")
+Remembered = Callable[[str], "str | None"]
+"""Gives the text that was fetched for a site less than a day ago, if there is one."""
 
 
 class Robots:
-    """Tells which URLs may be fetched; keeps each host's rules for the whole crawl.
+    """Tells which URLs may be fetched; keeps each site's rules. Used by many threads.
 
-    A host without robots.txt (400 to 499) allows everything; one that cannot answer (429, 500 and above, no connection)
-    allows nothing, as RFC 9309, section 2.3.1, asks. That is remembered for this run alone: the next one asks again.
+    A site without robots.txt (400 to 499) allows everything; one that cannot answer (429, 500 and above, no connection)
+    allows nothing, as RFC 9309, section 2.3.1, asks. That is remembered until `forget_failures`.
     """
 
-    def __init__(self, fetcher: Fetcher, journal: Journal, *, user_agent: str) -> None:
-        self._fetcher, self._journal, self._agent = fetcher, journal, user_agent
-        self._rules: dict[str, Any] = {}  # by site; the cause where robots.txt could not be had
+    def __init__(self, fetcher: Fetcher, manners: Manners, *, user_agent: str, remembered: Remembered) -> None:
+        self._fetcher, self._manners = fetcher, manners
+        self._agent, self._remembered = user_agent, remembered
+        self._rules: OrderedDict[str, tuple[float, Any]] = OrderedDict()  # by site; a text in place of rules: a failure
+        self._locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
 
-    def permit(self, url: str) -> None:
-        """Raise Refused if the host's robots.txt disallows `url`, NoRobots if it could not be had."""
+    def permit(self, url: str, trail: Trail) -> None:
+        """Raise Refused if the site's robots.txt disallows `url`, Unreached if it could not be had."""
         parts = urlsplit(url)
-        site = f"{parts.scheme}://{parts.netloc}"
-        if site not in self._rules:
-            self._rules[site] = self._read(site, parts.netloc)
-        rules = self._rules[site]
+        rules = self._of(f"{parts.scheme}://{parts.netloc}", parts.netloc, trail)
         if isinstance(rules, str):
-            raise NoRobots(rules)
+            raise Unreached(Reason.FETCH_ERROR, f"robots.txt could not be had: {rules}")
         if not rules.can_fetch(url, self._agent):
             raise Refused(Reason.ROBOTS, "disallowed by robots.txt")
 
-    def _read(self, site: str, host: str) -> Any:
-        """Return the rules of a host, or why they could not be had."""
+    def answers(self, url: str, trail: Trail) -> bool:
+        """Tell whether the host of a URL answers anything at all now, by asking for its robots.txt."""
+        parts = urlsplit(url)
+        before = self._fetcher.answered.get(parts.netloc, 0.0)
+        with contextlib.suppress(Refused):
+            self._fetch(f"{parts.scheme}://{parts.netloc}", trail)
+        return self._fetcher.answered.get(parts.netloc, 0.0) > before
+
+    def forget_failures(self) -> None:
+        """Ask again where robots.txt could not be had."""
+        with self._lock:
+            for site in [site for site, (_, rules) in self._rules.items() if isinstance(rules, str)]:
+                del self._rules[site]
+
+    def _of(self, site: str, host: str, trail: Trail) -> Any:
+        """Return the rules of a site, or why they could not be had; they are fetched by one thread alone."""
+        with self._lock:
+            lock = self._locks.setdefault(site, threading.Lock())
+        with lock:
+            with self._lock:
+                read_at, rules = self._rules.get(site, (0.0, None))
+            if rules is None or time.time() - read_at > MAX_AGE:
+                rules = self._read(site, host, trail)
+                with self._lock:
+                    self._rules[site] = time.time(), rules
+                    while len(self._rules) > _KEPT:
+                        self._rules.popitem(last=False)
+            return rules
+
+    def _read(self, site: str, host: str, trail: Trail) -> Any:
         from protego import Protego
 
-        try:
-            # What raises is not journaled, so that a later run tries again.
-            text = self._journal.once("robots", site, lambda: self._fetch(f"{site}/robots.txt"))
-        except Refused as refused:
-            return str(refused)
+        text = self._remembered(site)
+        if text is None:
+            try:
+                text = trail.robots[site] = self._fetch(site, trail)
+            except Refused as refused:
+                return str(refused)
         rules = Protego.parse(text)
-        asked = rules.crawl_delay(self._agent)
-        self._fetcher.delays[host] = max(self._fetcher.delays.get(host, 0.0), float(asked or 0.0))
+        self._manners.lengthen(host, float(rules.crawl_delay(self._agent) or 0.0))
         return rules
 
-    def _fetch(self, url: str) -> str:
-        reply = self._fetcher.get(url, max_bytes=MAX_BYTES, permit=lambda _: None)
+    def _fetch(self, site: str, trail: Trail) -> str:
+        reply = self._fetcher.get(Wish(f"{site}/robots.txt", MAX_BYTES), trail, lambda *_: None)
         if reply.status == 200:
             return reply.body.decode("utf-8", errors="replace")
         if 400 <= reply.status < 500 and reply.status != 429:

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from gonerd.corpus.archive import RawPage
+from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.crawl import crawl
 from gonerd.corpus.dedup import dedup
 from gonerd.corpus.extract import ExtractConfig, extract_page, extractor, to_document
-from gonerd.corpus.fetch import CrawlConfig
 from gonerd.corpus.filters import FilterConfig, detect_language, judge
 from gonerd.corpus.html import JSON_TYPE, media_type
 from gonerd.corpus.inputs import gather, reader

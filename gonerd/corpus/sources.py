@@ -13,18 +13,40 @@ from gonerd.errors import GonerdError, unknown_name
 from gonerd.formats import jsonl
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-DISCOVERY_KINDS = ("sitemap", "urls")
-
+# For each kind of discovery, the settings that it needs besides the URLs to start from.
+DISCOVERY_KINDS: dict[str, tuple[str, ...]] = {
+    "sitemap": (),
+    "feed": (),
+    "listing": ("link",),
+    "json_pages": ("items", "url", "parameter"),
+    "json_cursor": ("items", "url", "cursor"),
+    "mediawiki": (),
+    "urls": (),
+}
 
 PAGE, JSON = "page", "json:"
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """How the URLs of articles are found: the kind of interface and the URLs to start from."""
+    """How the URLs of articles are found: the kind of interface and the URLs to start from.
+
+    Paths into JSON are keys and positions with dots between them. A template names fields of the listing's item in
+    braces (`{uuid}`), and always knows `{url}` and `{path}`, the article's URL and the path in it.
+    """
 
     kind: str  # "urls": those to start from are the articles themselves
     start: tuple[str, ...]
+    request: str = ""  # template of the URL that is asked for in place of the article's
+    link: str = ""  # listing: CSS selector of the links to articles
+    next: str = ""  # listing: CSS selector of the link to the next page
+    items: str = ""  # JSON: path of the list of articles
+    url: str = ""  # JSON: template of an article's URL
+    date: str = ""  # JSON: path of an item's date
+    parameter: str = ""  # JSON: query parameter of the page's number, or of the cursor
+    first: int = 1  # json_pages: number of the first page
+    step: int = 1  # json_pages: what is added for the next page (for an offset, the size of a page)
+    cursor: str = ""  # json_cursor: path of the next cursor; without `parameter`, of the next page's URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +142,19 @@ def _checked(source: Source, path: Path) -> Source:
         raise GonerdError(f'body must be "page" or "json:" and a path, not {source.body!r}', where=path)
     if source.crawl_delay < 0:
         raise GonerdError("crawl_delay must not be negative", where=path)
+    _check_discovery(source.discovery, path)
     _check_patterns([*([source.article] if source.article else []), *source.exclude], path)
-    _check_selectors([*source.keep, *source.remove], path)
+    selectors = [*source.keep, *source.remove, source.discovery.link, source.discovery.next]
+    _check_selectors([selector for selector in selectors if selector], path)
     return source
+
+
+def _check_discovery(discovery: Discovery, path: Path) -> None:
+    missing = [name for name in DISCOVERY_KINDS[discovery.kind] if not getattr(discovery, name)]
+    if missing:
+        raise GonerdError(f"discovery of the kind {discovery.kind!r} needs {missing[0]!r}", where=path)
+    if discovery.step < 1:
+        raise GonerdError("discovery.step must be at least 1", where=path)
 
 
 def _check_patterns(patterns: list[str], path: Path) -> None:

@@ -23,8 +23,8 @@ COUNTS = {"train": 300, "validation": 12, "test": 30}
 
 def crawl_site(workspace: Workspace) -> list[str]:
     """Serve the sample site on loopback and crawl it."""
+    from gonerd.corpus.config import CrawlConfig
     from gonerd.corpus.crawl import crawl
-    from gonerd.corpus.fetch import CrawlConfig
     from gonerd.corpus.sources import load_source
     from gonerd.sample.server import folder_site, serve
 

@@ -1,13 +1,15 @@
 import gzip
-import io
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from gonerd import store
 from gonerd.cli.main import main
-from gonerd.corpus.archive import ArchiveWriter, Exchange, RawPage, read_archive
+from gonerd.corpus.archive import RawPage, read_archive
 from gonerd.corpus.dedup import dedup
 from gonerd.corpus.run import extract
+from gonerd.corpus.warc import ArchiveWriter, Exchange
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.records import Document, Dropped, Reason
@@ -17,15 +19,19 @@ PAGES = 3
 
 def archive():
     """Return a small WARC file and where its records begin, in bytes: packed and plain."""
-    stream = io.BytesIO()
-    writer = ArchiveWriter(stream)
-    writer.describe("x.warc.gz")
-    for number in range(PAGES):
-        body = "".join(f"<p>Mrs Lovel told the harbour board {n} times of ferry {number}.</p>" for n in range(30))
-        head = [("Content-Type", "text/html")]
-        writer.write(Exchange(f"http://a.example/{number}", "GET / HTTP/1.1", [], "200 OK", head, body.encode()))
-    packed = stream.getvalue()
+    with tempfile.TemporaryDirectory() as folder:
+        writer = ArchiveWriter(Path(folder), {}, first=0, max_bytes=1 << 30)
+        for number in range(PAGES):
+            body = "".join(f"<p>Mrs Lovel told the harbour board {n} times of ferry {number}.</p>" for n in range(30))
+            writer.write(exchange(f"http://a.example/{number}", body))
+        writer.close()
+        packed = Path(folder, "crawl-00000.warc.gz").read_bytes()
     return packed, gzip.decompress(packed)
+
+
+def exchange(url, body, **more):
+    head = [("Content-Type", "text/html")]
+    return Exchange(url, "2026-01-31T10:00:00Z", "GET / HTTP/1.1", [], "200 OK", head, body.encode(), **more)
 
 
 def boundaries(packed, plain, data):
@@ -112,3 +118,13 @@ def test_the_same_archive_twice_gives_each_document_once(tmp_path):
     ids = [document.id for document in store.read_records(tmp_path / "documents", Document)]
     assert len(ids) == len(set(ids)) > 0
     assert manifest.dropped["duplicate_body"] == PAGES
+
+
+def test_a_record_that_its_writer_cut_is_no_page(tmp_path):
+    writer = ArchiveWriter(tmp_path, {}, first=0, max_bytes=1 << 30)
+    writer.write(exchange("http://a.example/whole", "<p>whole</p>"))
+    writer.write(exchange("http://a.example/cut", "<p>half of it", truncated="length"))
+    writer.close()
+    whole, cut = read_archive(tmp_path / "crawl-00000.warc.gz", max_bytes=1000)
+    assert whole.url == "http://a.example/whole"
+    assert cut == Dropped("http://a.example/cut", Reason.TRUNCATED, "its writer cut it (length)")

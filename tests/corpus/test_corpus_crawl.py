@@ -10,16 +10,18 @@ from dataclasses import asdict, replace
 import pytest
 
 from gonerd import store
+from gonerd.corpus.answers import unpack
 from gonerd.corpus.archive import RawPage, read_archive
-from gonerd.corpus.crawl import JOURNAL, WARC, crawl
-from gonerd.corpus.fetch import CrawlConfig, Refused, unpack
-from gonerd.corpus.journal import Journal
+from gonerd.corpus.config import CrawlConfig
+from gonerd.corpus.crawl import STATE, crawl
+from gonerd.corpus.failures import Refused
 from gonerd.corpus.run import CorpusConfig, ExtractConfig, ExtractSettings, extract, run
 from gonerd.corpus.sources import Discovery, Source
 from gonerd.errors import GonerdError
 from gonerd.records import Document, Dropped, Page
 from gonerd.sample.server import Resource, serve
 
+WARC = "crawl-00000.warc.gz"
 HOST = "press.example"
 SITE = f"http://{HOST}"
 SOURCE = Source(
@@ -193,13 +195,27 @@ def test_one_host_without_robots_txt_is_a_reason_of_its_own(tmp_path):
     assert dropped == {f"{silent}/b": expected, "/c": expected}
 
 
+class Clock:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self):
+        self.now, self.slept = 1000.0, []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
 def test_crawl_delay_is_honoured_and_the_longest_wins(tmp_path, monkeypatch):
-    slept = []
-    monkeypatch.setattr("gonerd.corpus.fetch.time.sleep", slept.append)
+    clock = Clock()
+    for module in ("manners", "rounds"):
+        monkeypatch.setattr(f"gonerd.corpus.{module}.time", clock)
     robots = Resource(b"User-agent: *\nCrawl-delay: 7", "text/plain")
     crawled(tmp_path / "out", site({"/a": html("A"), "/b": html("B")}, **{"/robots.txt": robots}))
-    assert len(slept) == 2
-    assert all(6 < seconds <= 14 for seconds in slept)
+    assert clock.slept == [7.0, 7.0]  # before the first page and before the second
 
 
 def test_page_limit_and_patterns(tmp_path):
@@ -285,7 +301,8 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from gonerd.corpus.crawl import crawl
-from gonerd.corpus.fetch import CrawlConfig
+from gonerd.corpus.answers import unpack
+from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.sources import load_source
 settings = json.loads(sys.argv[1])
 crawl(load_source(Path(sys.argv[2])), Path(sys.argv[3]), config=CrawlConfig(**settings))
@@ -336,10 +353,10 @@ def kill_and_resume(tmp_path, *, kills, seed):
 def _damage_tail(tmp_path, rng):
     """Leave what a kill in the middle of a write leaves: half a line, half a record."""
     for work in tmp_path.glob(".out.*.partial"):
-        for name in (JOURNAL, WARC):
+        for name in (f"{STATE}-wal", WARC):
             if rng.random() < 0.5 and (work / name).is_file():
                 with (work / name).open("ab") as stream:
-                    stream.write(rng.choice([b'["page","http', b"\x1f\x8b\x08\x00\x00", b'["page"]\n']))
+                    stream.write(rng.choice([b"half a line", b"\x1f\x8b\x08\x00\x00", bytes(4096)]))
 
 
 def check_kills(tmp_path, *, kills, seed):
@@ -366,20 +383,6 @@ def test_kills_lose_and_double_nothing(tmp_path):
 @pytest.mark.parametrize("seed", range(10))
 def test_many_kills_lose_and_double_nothing(tmp_path, seed):
     check_kills(tmp_path, kills=5, seed=seed)
-
-
-def test_journal_keeps_step_with_its_archive(tmp_path):
-    journal, archive = tmp_path / "journal.jsonl", tmp_path / "archive"
-    with Journal(journal, archive) as first:
-        for name in ("a", "b", "c"):
-            first.once("page", name, lambda name=name: first.archive.write(name.encode()) and {"name": name})
-    with archive.open("r+b") as stream:
-        stream.truncate(2)  # the machine lost what the journal says was there
-    with Journal(journal, archive) as second:
-        assert [second.has("page", name) for name in ("a", "b", "c")] == [True, True, False]
-        assert second.once("page", "b", lambda: pytest.fail("done twice")) == {"name": "b"}
-        second.once("page", "c", lambda: second.archive.write(b"C"))
-    assert archive.read_bytes() == b"abC"
 
 
 def test_own_archive_and_crawl_folder_give_the_same_documents(tmp_path):

@@ -1,0 +1,183 @@
+"""Connections to public addresses only: a name is resolved once, checked, and that very address is connected to.
+
+So a name that means something else a moment later (DNS rebinding) gains nothing, and a redirect is checked like any
+other request. A connection can be cut from another thread, which ends whatever read hangs on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from requests.adapters import HTTPAdapter
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+# Forms of IPv6 that carry an address of IPv4, which is where their packets may go.
+_CARRIERS = [ipaddress.ip_network(net) for net in ("::ffff:0:0/96", "::/96", "64:ff9b::/96")]
+_LOCAL_TRANSLATION = ipaddress.ip_network("64:ff9b:1::/48")
+_LOCAL_NAMES = ("localhost", "local", "internal", "localdomain", "home.arpa")
+
+
+class PrivateAddressError(OSError):
+    """A host that is, or whose name means, an address which no crawl has any business with."""
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an address is on the public internet: not loopback, link-local, private, shared or reserved."""
+    ip: IPAddress = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip in _LOCAL_TRANSLATION or ip.is_site_local:
+            return False
+        if inner := _carried(ip):
+            return is_public(str(inner))
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+
+
+def _carried(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if any(ip in network for network in _CARRIERS) and int(ip) > 1:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+
+
+def check_url(url: str) -> None:
+    """Raise PrivateAddressError if the host of `url` is a private address as it stands, in any spelling, or local.
+
+    No name is looked up for this; a name is checked when it is connected to.
+    """
+    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    if any(host == name or host.endswith(f".{name}") for name in _LOCAL_NAMES):
+        raise PrivateAddressError(f"{host} is a local name")
+    with contextlib.suppress(OSError):  # not a number
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        number = host if family == socket.AF_INET6 else socket.inet_ntoa(socket.inet_aton(host))
+        _check(host, number)
+
+
+def resolve(host: str, port: int) -> list[Any]:
+    """Return what `getaddrinfo` says of a host, all of it public.
+
+    Raises:
+        PrivateAddressError: one of its addresses is not; a name that mixes them wants to be refused.
+        OSError: there is no such name.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for *_, address in found:
+        _check(host, str(address[0]))
+    return found
+
+
+def _check(host: str, address: str) -> None:
+    if not is_public(address):
+        raise PrivateAddressError(f"{host} is {address}, which is not a public address")
+
+
+class Lines:
+    """The connections of one worker; `cut` ends them all, whatever waits on them."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self.allow_private = allow_private
+        self._connections: WeakSet[Any] = WeakSet()
+        self._lock = threading.Lock()
+
+    def connect(self, connection: Any, *, checked: bool) -> socket.socket:
+        """Return a socket for a urllib3 connection, to an address that was checked if `checked`."""
+        host, port = connection._dns_host, connection.port
+        if checked and not self.allow_private:
+            found = resolve(host, port)
+        else:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        error: OSError = OSError(f"no address for {host}")
+        for family, kind, protocol, _, address in found:
+            line = socket.socket(family, kind, protocol)
+            try:
+                line.settimeout(connection.timeout)
+                for option in connection.socket_options or ():
+                    line.setsockopt(*option)
+                line.connect(address)
+            except OSError as caught:
+                line.close()
+                error = caught
+                continue
+            connection.lifeline = line.dup()  # it stays valid when TLS wraps the socket
+            with self._lock:
+                self._connections.add(connection)
+            return line
+        raise error
+
+    def cut(self) -> None:
+        """End all connections: a read that waits for more comes back with nothing."""
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.lifeline.shutdown(socket.SHUT_RDWR)
+
+
+def adapter(lines: Lines) -> HTTPAdapter:
+    """Return an adapter for requests whose connections are made by `lines`; a proxy's own address is not checked."""
+    from requests.adapters import HTTPAdapter
+
+    direct, proxied = _pools(lines, checked=True), _pools(lines, checked=False)
+
+    class LinesAdapter(HTTPAdapter):
+        """Puts its own kinds of connection into the pools."""
+
+        def init_poolmanager(self, *args: Any, **options: Any) -> None:
+            """Use connections that check the address."""
+            super().init_poolmanager(*args, **options)
+            self.poolmanager.pool_classes_by_scheme = direct
+
+        def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+            """Use connections to the proxy that the user named."""
+            manager = super().proxy_manager_for(*args, **options)
+            manager.pool_classes_by_scheme = proxied
+            return manager
+
+    return LinesAdapter(max_retries=0)
+
+
+def _pools(lines: Lines, *, checked: bool) -> dict[str, Any]:
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.exceptions import NewConnectionError
+
+    class Line:
+        """The way that both kinds of connection are made and ended."""
+
+        lifeline: socket.socket | None = None
+
+        def _new_conn(self) -> socket.socket:
+            try:
+                return lines.connect(self, checked=checked)
+            except OSError as error:
+                raise NewConnectionError(self, str(error)) from error  # type: ignore[arg-type]
+
+        def close(self) -> None:
+            """Close the connection and the second handle on it."""
+            super().close()  # type: ignore[misc]
+            if self.lifeline is not None:
+                self.lifeline.close()
+
+    class PlainLine(Line, HTTPConnection):
+        """HTTP."""
+
+    class SecureLine(Line, HTTPSConnection):
+        """HTTPS."""
+
+    class PlainPool(HTTPConnectionPool):
+        """Connections of the first kind."""
+
+        ConnectionCls = PlainLine
+
+    class SecurePool(HTTPSConnectionPool):
+        """Connections of the second kind."""
+
+        ConnectionCls = SecureLine
+
+    return {"http": PlainPool, "https": SecurePool}
