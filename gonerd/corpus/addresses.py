@@ -12,7 +12,6 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from weakref import WeakSet
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
@@ -53,10 +52,14 @@ def check_url(url: str) -> None:
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
     if any(host == name or host.endswith(f".{name}") for name in _LOCAL_NAMES):
         raise PrivateAddressError(f"{host} is a local name")
-    with contextlib.suppress(OSError):  # not a number
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        number = host if family == socket.AF_INET6 else socket.inet_ntoa(socket.inet_aton(host))
-        _check(host, number)
+    if ":" in host:
+        _check(host, host)
+        return
+    try:
+        number = socket.inet_ntoa(socket.inet_aton(host))  # reads 2130706433, 0x7f.1 and 127.1 as connect would
+    except OSError:
+        return  # a name
+    _check(host, number)
 
 
 def resolve(host: str, port: int) -> list[Any]:
@@ -82,7 +85,7 @@ class Lines:
 
     def __init__(self, *, allow_private: bool) -> None:
         self.allow_private = allow_private
-        self._connections: WeakSet[Any] = WeakSet()
+        self._held: list[tuple[Any, socket.socket]] = []  # connections, and a second handle on the socket of each
         self._lock = threading.Lock()
 
     def connect(self, connection: Any, *, checked: bool) -> socket.socket:
@@ -104,19 +107,26 @@ class Lines:
                 line.close()
                 error = caught
                 continue
-            connection.lifeline = line.dup()  # it stays valid when TLS wraps the socket
-            with self._lock:
-                self._connections.add(connection)
+            with self._lock:  # the second handle stays valid when TLS wraps the socket, or the connection lets go of it
+                self._held.append((connection, line.dup()))
             return line
         raise error
+
+    def let_go(self) -> None:
+        """Close the handles on connections that have ended; call it between two requests."""
+        with self._lock:
+            ended = [entry for entry in self._held if entry[0].sock is None]
+            self._held = [entry for entry in self._held if entry[0].sock is not None]
+        for _, handle in ended:
+            handle.close()
 
     def cut(self) -> None:
         """End all connections: a read that waits for more comes back with nothing."""
         with self._lock:
-            connections = list(self._connections)
-        for connection in connections:
+            handles = [handle for _, handle in self._held]
+        for handle in handles:
             with contextlib.suppress(OSError):
-                connection.lifeline.shutdown(socket.SHUT_RDWR)
+                handle.shutdown(socket.SHUT_RDWR)
 
 
 def adapter(lines: Lines) -> HTTPAdapter:
@@ -148,21 +158,13 @@ def _pools(lines: Lines, *, checked: bool) -> dict[str, Any]:
     from urllib3.exceptions import NewConnectionError
 
     class Line:
-        """The way that both kinds of connection are made and ended."""
-
-        lifeline: socket.socket | None = None
+        """The way that both kinds of connection are made."""
 
         def _new_conn(self) -> socket.socket:
             try:
                 return lines.connect(self, checked=checked)
             except OSError as error:
                 raise NewConnectionError(self, str(error)) from error  # type: ignore[arg-type]
-
-        def close(self) -> None:
-            """Close the connection and the second handle on it."""
-            super().close()  # type: ignore[misc]
-            if self.lifeline is not None:
-                self.lifeline.close()
 
     class PlainLine(Line, HTTPConnection):
         """HTTP."""

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 MAX_UNPACKED = 52_428_800  # bytes: the limit of sitemaps.org for one sitemap
 _MAX_DEPTH = 100
+_MAX_TEXT = 65_536  # characters of one element that could be a URL or a date
 Links = list[tuple[str, str]]  # URL and date, "" where there is none
 
 
@@ -67,6 +68,7 @@ class _Reader:
         self._found: list[tuple[str, dict[str, str]]] = []
         self._path: list[str] = []
         self._text: list[str] = []
+        self._length = 0
 
     def entries(self, name: str) -> list[dict[str, str]]:
         """Return the entries of one name."""
@@ -78,7 +80,8 @@ class _Reader:
         parser.EntityDeclHandler = self._refuse_entity
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text.append
+        parser.CharacterDataHandler = self._add_text
+        parser.buffer_text = True
         try:
             parser.Parse(body, True)
         except (xml.parsers.expat.ExpatError, ValueError) as error:
@@ -89,6 +92,11 @@ class _Reader:
     def _refuse_entity(*_: object) -> None:
         raise ValueError("it declares entities")
 
+    def _add_text(self, text: str) -> None:
+        self._length += len(text)
+        if self._length <= _MAX_TEXT:  # of a longer text, such as a whole article in a feed, nothing is needed
+            self._text.append(text)
+
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(":")[2]
         if len(self._path) >= _MAX_DEPTH:
@@ -96,7 +104,7 @@ class _Reader:
         if local in self._ENTRIES and not self._inside():
             self._found.append((local, {}))
         self._path.append(local)
-        self._text.clear()
+        self._clear()
         if local == "link" and "href" in attributes:
             self._atom_link(attributes)
 
@@ -114,6 +122,10 @@ class _Reader:
     def _end(self, _: str) -> None:
         name = self._path.pop()
         text = "".join(self._text).strip()
-        if text and self._path and self._path[-1] == self._inside():
+        if text and self._length <= _MAX_TEXT and self._path and self._path[-1] == self._inside():
             self._found[-1][1].setdefault(name, text)
+        self._clear()
+
+    def _clear(self) -> None:
         self._text.clear()
+        self._length = 0

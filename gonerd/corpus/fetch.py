@@ -27,6 +27,7 @@ MAX_REDIRECTS = 8
 REDIRECTS = (301, 302, 303, 307, 308)
 RETRIED = (429, 500, 502, 503, 504)
 MAX_WAIT = 60.0  # seconds: the longest Retry-After that is waited for
+WHOLE = 10  # times the time-out: what a whole answer may take, head and body
 _BACKOFF = 0.5  # seconds before the second attempt, doubled for each further one
 _CHUNK = 65_536
 _ACCEPT = {"html": "text/html,*/*;q=0.5", "json": "application/json,*/*;q=0.5", "": "*/*"}
@@ -157,7 +158,7 @@ class Fetcher:
 
         session, lines = self._session()
         request = session.prepare_request(requests.Request("GET", url, headers=_headers(url, wish)))
-        with self._manners.turn(host_of(url)), _within(lines, 10 * self._config.timeout_s) as late:
+        with self._manners.turn(host_of(url)), _within(lines, WHOLE * self._config.timeout_s) as late:
             self.requests += 1
             moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             try:
@@ -257,6 +258,7 @@ class Fetcher:
 def _within(lines: Lines, seconds: float) -> Iterator[threading.Event]:
     """Cut the lines once `seconds` have passed and the block has not ended; the event tells that it happened."""
     late, done = threading.Event(), threading.Event()
+    lines.let_go()
 
     def end() -> None:
         if done.wait(seconds):

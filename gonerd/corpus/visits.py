@@ -86,6 +86,8 @@ class Visitor:
             raise Unreached(Reason.HTTP_STATUS, str(reply.status))
         if reply.status != 200:
             raise Refused(Reason.HTTP_STATUS, str(reply.status))
+        if not reply.body:
+            raise Refused(Reason.EMPTY, "an answer without a body")
         if other := self._other(reply):
             raise Refused(Reason.MEDIA_TYPE, other)
         page = Page(
