@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gonerd.cli.console import progress_bar, say, table
-from gonerd.corpus.fetch import CrawlConfig
+from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.regenerate import RegenerateConfig
 
 if TYPE_CHECKING:

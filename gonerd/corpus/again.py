@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
 from gonerd import store
+from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.crawl import crawl
-from gonerd.corpus.fetch import CrawlConfig
 from gonerd.corpus.sources import NAME, Discovery, Source
 from gonerd.formats import jsonl
 from gonerd.formats.release import StandoffDocument

@@ -17,8 +17,8 @@ from pathlib import Path
 from gonerd import store
 from gonerd.corpus.again import Addresses, fetch_again
 from gonerd.corpus.archive import RawPage
+from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.extract import ExtractConfig, extract_page, extractor
-from gonerd.corpus.fetch import CrawlConfig
 from gonerd.corpus.inputs import gather, reader
 from gonerd.corpus.realign import reanchor
 from gonerd.corpus.sources import Source

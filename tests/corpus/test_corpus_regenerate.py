@@ -8,7 +8,7 @@ import pytest
 
 from gonerd import store
 from gonerd.cli.main import main
-from gonerd.corpus.fetch import CrawlConfig
+from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.regenerate import Outcome, RegenerateConfig, RegenerateSettings, Status, regenerate
 from gonerd.corpus.sources import load_source
 from gonerd.dataset.config import BuildConfig
