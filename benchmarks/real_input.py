@@ -245,7 +245,7 @@ def spacy_tagger() -> Tagger:
 def fine_tuned(folder: Path, out: Path, *, max_steps: int) -> dict[str, Any]:
     """Train the quickstart's small model on the gold, from nothing, and evaluate it on the whole test documents."""
     from gonerd.dataset.examples import read_examples
-    from gonerd.evaluation.evaluate import evaluate
+    from gonerd.evaluation.evaluate import About, RunConfig, evaluate
     from gonerd.evaluation.predict import PredictConfig
     from gonerd.evaluation.result import read_result
     from gonerd.formats.gold import Gold, GoldDocument
@@ -261,7 +261,9 @@ def fine_tuned(folder: Path, out: Path, *, max_steps: int) -> dict[str, Any]:
     model = out / "fine-tuned"
     finetune(out / "start", model, train=train, validation=validation, config=config, progress=show)
     rows = Gold.of(map(GoldDocument.of, test), scheme=load_scheme(), name="human-gold", split="test")
-    result = read_result(evaluate(model, rows, out / "results", config=PredictConfig(), name="gonerd/small"))
+    result = read_result(
+        evaluate(model, rows, out / "results", config=PredictConfig(), about=About(RunConfig(name="gonerd/small")))
+    )
     manifest = store.read_manifest(model)
     return {
         "strict_f1": round(result.strict.micro.f1, 4),

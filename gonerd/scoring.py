@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+SCORER = "1"  # changes with any figure
+SEQEVAL = "1.2.2"  # the version whose figures these equal
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:

@@ -2,74 +2,142 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from gonerd.cli.console import progress_bar, say, table
+from gonerd.evaluation.evaluate import RunConfig
 from gonerd.evaluation.predict import PredictConfig
 
 if TYPE_CHECKING:
+    from gonerd.evaluation.analysis import Training
+    from gonerd.evaluation.evaluate import About
     from gonerd.evaluation.result import Result
     from gonerd.formats.gold import Gold
+
+SUSPICIOUS = 0.05  # by how much the lenient reading may be better before there is a reason to look for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """The gold."""
+
+    data: str
+    """A dataset's name or folder, or a file of gold."""
+    split: str = "test"
+    """Which split of it."""
+    scheme: str = "gonerd"
+    """The label scheme."""
+    train: str | None = None
+    """What the model was trained on, a file or a dataset, for the scores of names seen there or not; the split train of
+    DATA's own folder if not given."""
 
 
 def evaluate(
     models: Annotated[list[str], Parameter(negative="")],
     /,
     *,
-    data: str,
-    split: str = "test",
+    source: Annotated[SourceConfig, Parameter(name="*")],
     out: Path = Path("results"),
-    scheme: str = "gonerd",
-    config: Annotated[PredictConfig, Parameter(name="*")] = PredictConfig(),  # noqa: B008 - frozen
+    config: Annotated[PredictConfig, Parameter(name="*", negative_iterable="")] = PredictConfig(),  # noqa: B008 - frozen
+    run: Annotated[RunConfig, Parameter(name="*")] = RunConfig(),  # noqa: B008 - frozen
 ) -> None:
     """Evaluate models on whole documents: every gold word gets a tag, whatever a model's reach.
 
-    Each model becomes a result, results/MODEL/REVISION/DATA-SPLIT-KEY.json, with its predictions beside it.
-    A result that is there already is not computed again. F1 counts whole entities: first word, last word and type.
+    A MODEL is a folder in the transformers format or a name on the Hub; a spaCy pipeline (folder or installed package);
+    a file of predictions (.jsonl, .jsonl.gz); or python:FILE.py:FUNCTION, a function from documents to annotations.
+    transformers:, spacy: or python: before it says so outright. DATA is a dataset's name, Hub id or folder, or a file
+    of gold (JSON Lines, Parquet, CoNLL).
+
+    F1 counts whole entities: first word, last word and type. Longer documents than a model can read are read in windows
+    that overlap. A model's labels are mapped to the scheme's and the mapping is shown; one that means nothing there is
+    an error, which --labels PERSON=PER settles. Each model becomes results/MODEL/REVISION/DATA-SPLIT-KEY.json, with its
+    predictions beside it; what is there already is not computed again.
 
     Example: gonerd evaluate models/teacher models/student --data gonerd-dataset
 
+    Example: gonerd evaluate en_core_web_sm --trim --data gold.jsonl
+
+    Several GPUs: accelerate launch --num_processes 4 -m gonerd evaluate org/model --data gonerd
+
     Args:
-        models: folders in the transformers format, or names on the Hub; or files of predictions (.jsonl, .jsonl.gz).
-        data: a dataset's folder or name, or a file of gold (JSON Lines, Parquet or CoNLL).
-        split: which split of the data.
+        models: what to evaluate.
+        source: the gold.
         out: folder for the results.
-        scheme: the label scheme.
         config: how the models are run.
+        run: what results say of the model.
     """
     from gonerd.cli.leaderboard import read_gold_split
+    from gonerd.evaluation.evaluate import About
     from gonerd.evaluation.result import read_result
+    from gonerd.models.share import launched_rank
 
-    gold = read_gold_split(data, split, scheme=scheme)
-    paths = [_evaluate(model, gold, out, config) for model in models]
-    _show([read_result(path) for path in paths])
-    for path in paths:
-        say(str(path))
+    gold = read_gold_split(source.data, source.split, scheme=source.scheme)
+    about = About(run, _training(source))
+    paths = [_evaluate(model, gold, out, config, about) for model in models]
+    if launched_rank() == 0:
+        _show([read_result(path) for path in paths])
+        for path in paths:
+            say(str(path))
 
 
-def _evaluate(model: str, gold: Gold, out: Path, config: PredictConfig) -> Path:
+def _training(source: SourceConfig) -> Training | None:
+    """Return the names of the training data: of the file or dataset that is named, or of the folder's split train."""
+    from gonerd.cli.leaderboard import read_gold_split
+    from gonerd.dataset.files import data_files
+    from gonerd.evaluation.analysis import Training
+    from gonerd.evaluation.views import surfaces
+
+    folder, place = Path(source.data), source.train
+    if place is None and folder.is_dir() and source.split != "train" and "train" in data_files(folder):
+        place = source.data
+    if place is None:
+        return None
+    gold = read_gold_split(place, "train", scheme=source.scheme)
+    return Training(surfaces([(item.tokens, item.ner_tags) for item in gold.documents]), gold.fingerprint.inputs)
+
+
+def _evaluate(model: str, gold: Gold, out: Path, config: PredictConfig, about: About) -> Path:
     from gonerd.evaluation.evaluate import evaluate as run
 
     with progress_bar(f"Evaluating {model}") as progress:
-        return run(model, gold, out, config=config, progress=progress)
+        return run(model, gold, out, config=config, about=about, progress=progress)
 
 
 def _show(results: list[Result]) -> None:
-    headers = ["model", "strict F1", "lenient F1", "coverage", "lost words", "words/s", "peak MiB"]
-    table(headers, [_row(result) for result in results])
+    table(["model", "strict F1", "95 % of draws", "lenient", "coverage", "words/s"], [_row(item) for item in results])
+    for result in results:
+        for line in _notes(result):
+            say(f"{result.model.name}: {line}")
 
 
 def _row(result: Result) -> list[str]:
-    peak = result.speed.peak_memory_mib
+    interval = result.analysis.intervals["strict_f1"] if result.analysis else None
     return [
         result.model.name,
         f"{100 * result.strict.micro.f1:.2f}",
+        f"{100 * interval.low:.1f} to {100 * interval.high:.1f}" if interval else "-",
         f"{100 * result.lenient.micro.f1:.2f}",
         f"{result.coverage.predicted_words / max(1, result.coverage.gold_words):.3f}",
-        str(result.coverage.lost_words),
         f"{result.speed.words_per_second:.0f}" if result.speed.seconds else "-",
-        "-" if peak is None else f"{peak:.0f}",
     ]
+
+
+def _notes(result: Result) -> Iterator[str]:
+    """Yield what a reader should know beside the figures."""
+    if result.model.labels:
+        pairs = (f"{label}={tag}" for label, tag in result.model.labels.items())
+        yield f"labels ({result.model.tagging or 'spans'}) read as {' '.join(pairs)}"
+    coverage = result.coverage
+    if coverage.windowed_documents:
+        yield f"{coverage.windowed_documents} of {result.data.documents} documents read in windows"
+    if coverage.lost_words:
+        yield f"{coverage.lost_words} words that its tokenizer turned into nothing count as O"
+    if result.lenient.micro.f1 - result.strict.micro.f1 > SUSPICIOUS:
+        yield "far better when I- may begin an entity: if it writes IOB1, say --tagging IOB1; or try --decoder viterbi"
+    if result.f1_above_fp32 is not None:
+        yield f"strict F1 {100 * result.f1_above_fp32:+.2f} points against fp32"

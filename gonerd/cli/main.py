@@ -24,6 +24,8 @@ COMMANDS = {
     "evaluate": ("evaluate:evaluate", "Evaluate models on whole documents."),
     "cost": ("cost:cost", "Measure what models cost: time, memory, operations, price."),
     "score": ("score:score", "Score a file of predictions against gold."),
+    "compare": ("results:compare", "Tell whether one of two results really is better."),
+    "results": ("results:results", "List results, and print them as Markdown, CSV or LaTeX."),
     "template": ("submit:template", "Write what any system needs to take part: documents, format, an example."),
     "submit": ("submit:submit", "Make a submission of a result, check it and send it."),
     "verify": ("leaderboard:verify", "Verify submissions: compute every score again from the predictions."),

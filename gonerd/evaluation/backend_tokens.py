@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gonerd.evaluation.backends import Answers, InputDocument, Setup
-from gonerd.evaluation.predict import PredictConfig, TokenModel, labels_of, predict_tags
+from gonerd.evaluation.predict import PredictConfig, TokenModel, batch_tokens, labels_of, predict_tags
 from gonerd.evaluation.result import CoveragePart, ModelPart, Settings
 from gonerd.models.checkpoints import (
     CheckpointInfo,
@@ -95,6 +95,7 @@ class TokenBackend:
         """Load the model, warm it up, and answer."""
         config, scheme, share = self.setup.config, self.setup.scheme, self.setup.share
         loaded = self.engine.load(self.name, self.device or "cpu", config)
+        config = replace(config, max_tokens=batch_tokens(loaded.model, config))
         given = [(document.id, document.tokens) for document in documents]
         predict_tags(loaded.model, given[:WARM_UP_DOCUMENTS], config=config, scheme=scheme)
         started = time.perf_counter()
@@ -114,8 +115,9 @@ class TokenBackend:
                 lost_words=coverage.lost_words,
                 windowed_documents=coverage.windowed_documents,
             ),
-            sub_tokens=coverage.sub_tokens,
+            sub_tokens=dict(zip((document.id for document in documents), coverage.lengths, strict=True)),
             seconds=seconds,
+            max_tokens=config.max_tokens,
             facts=_facts(loaded.info),
         )
 

@@ -41,8 +41,9 @@ class Answers:
 
     predictions: Sequence[Prediction]
     coverage: CoveragePart
-    sub_tokens: int | None = None  # of all documents, each counted once; None where a backend knows none
+    sub_tokens: dict[str, int] | None = None  # of each document by its id; None where a backend knows none
     seconds: float | None = None  # for the answers alone, model loaded and warm; None where that can not be told
+    max_tokens: int | None = None  # sub-tokens in a batch
     facts: dict[str, Any] = field(default_factory=dict)  # of `ModelPart`, known only now: layers, parameters, …
 
 

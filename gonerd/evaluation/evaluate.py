@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import platform
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gonerd import __version__
 from gonerd.conventions import load_conventions
 from gonerd.errors import GonerdError
+from gonerd.evaluation.analysis import Training, analyse, document_counts
 from gonerd.evaluation.backends import Answers, Backend, InputDocument, Setup, open_backend
-from gonerd.evaluation.hardware import describe_hardware, library_versions, watch_memory
+from gonerd.evaluation.hardware import (
+    code_commit,
+    describe_hardware,
+    driver_version,
+    library_versions,
+    watch_memory,
+)
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import (
     DataPart,
     Reading,
     Result,
+    RunPart,
     SpeedPart,
     TypeScore,
     read_result,
@@ -23,10 +34,42 @@ from gonerd.evaluation.result import (
     write_result,
 )
 from gonerd.evaluation.trim import trimmed
+from gonerd.formats import jsonl
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import Matching, match, write_predictions
+from gonerd.models.share import launched_share
 from gonerd.records import Prediction, Progress, silent
-from gonerd.store import utc_now
+from gonerd.store import MANIFEST, read_json, utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentCounts:
+    """The strict counts of one document, from which two results are compared."""
+
+    id: str
+    correct: int
+    predicted: int
+    gold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """What is to be said of a model that it does not say itself."""
+
+    name: str | None = None
+    """Name of the model in the results, organisation/name; its own if not given."""
+    run_group: str | None = None
+    """Runs of one group differ in their seed alone; `gonerd results` shows their mean and spread."""
+    seed: int | None = None
+    """The seed that the model was trained with; gonerd's own models say it themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a result says of its model beyond what the model says."""
+
+    run: RunConfig = RunConfig()
+    training: Training | None = None  # what it may have seen
 
 
 def evaluate(
@@ -35,7 +78,7 @@ def evaluate(
     out: Path,
     *,
     config: PredictConfig,
-    name: str | None = None,
+    about: About = About(),
     progress: Progress = silent,
 ) -> Path:
     """Evaluate a model on whole documents; return the path of the result under `out`.
@@ -49,7 +92,7 @@ def evaluate(
         gold: the documents.
         out: folder of results.
         config: how the model is run.
-        name: of the model, `organisation/name`; its own if not given.
+        about: what is to be said of the model that it does not say itself.
         progress: called with what is done and how much there is.
 
     Raises:
@@ -57,11 +100,24 @@ def evaluate(
     """
     if not gold.documents:
         raise GonerdError("no documents to evaluate on", where=f"{gold.name}, {gold.split}")
-    backend = open_backend(model, Setup(gold.scheme, config, name))
+    share = launched_share(config.device)
+    backend = open_backend(model, Setup(gold.scheme, config, about.run.name, share))
     path = out / result_path(data_part(gold), backend.model, backend.settings)
     if _is_there(path):
         return path
-    return _write(backend, gold, out, progress=progress)
+    full: Path | None = None
+    if backend.settings.get("precision", "fp32") != "fp32":
+        full = evaluate(model, gold, out, config=replace(config, precision="fp32"), about=about, progress=progress)
+    answered = _answer(backend, gold, progress=progress)
+    if share.rank == 0:
+        run = _run(about.run, model, device=backend.device, processes=share.size)
+        _write(answered, gold, out, run=run, training=about.training, full=full)
+    return path
+
+
+def documents_path(result: Path) -> Path:
+    """Return where the counts of a result's documents lie."""
+    return result.with_suffix(".documents.jsonl.gz")
 
 
 def predictions_path(result: Path) -> Path:
@@ -83,21 +139,43 @@ def data_part(gold: Gold) -> DataPart:
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether a result is there with its predictions; a broken one is an error, not a reason to overwrite it."""
-    if not (path.is_file() and predictions_path(path).is_file()):
+    """Tell whether a result is there, and what lies beside it; a broken one is an error, never overwritten."""
+    if not all(place.is_file() for place in (path, predictions_path(path), documents_path(path))):
         return False
     read_result(path)
     return True
 
 
-def _write(backend: Backend, gold: Gold, out: Path, *, progress: Progress) -> Path:
-    """Compute, then write the predictions, then the result: its presence means that both are complete."""
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What a backend answered, beside gold."""
+
+    backend: Backend
+    answers: Answers
+    matching: Matching
+    peak_mib: float
+    wall_seconds: float
+
+
+def _answer(backend: Backend, gold: Gold, *, progress: Progress) -> _Answered:
     started = time.perf_counter()
     with watch_memory(backend.device) as memory:
         answers = backend.predict([InputDocument.of(document) for document in gold.documents], progress=progress)
+    if answers.coverage.predicted_words != gold.words:
+        raise GonerdError(
+            f"{answers.coverage.predicted_words} words were predicted, of {gold.words}", where=backend.model.name
+        )
     predictions = _trim(answers.predictions, gold) if backend.settings.get("trim") else answers.predictions
     matching = _complete(match(gold, predictions), where=backend.model.name)
-    sources = sorted({document.source for document in gold.documents if document.source is not None})
+    return _Answered(backend, answers, matching, memory.mib, time.perf_counter() - started)
+
+
+def _write(
+    answered: _Answered, gold: Gold, out: Path, *, run: RunPart, training: Training | None, full: Path | None
+) -> None:
+    """Write predictions and documents' counts, then the result: its presence means that all are complete."""
+    backend, answers, matching = answered.backend, answered.answers, answered.matching
+    strict = Reading.of(matching.scores())
     result = Result(
         gonerd_version=__version__,
         created_at=utc_now(),
@@ -105,18 +183,50 @@ def _write(backend: Backend, gold: Gold, out: Path, *, progress: Progress) -> Pa
         model=backend.model.model_copy(update=answers.facts),
         settings=backend.settings,
         libraries=library_versions(backend.model.backend),
-        strict=Reading.of(matching.scores()),
+        strict=strict,
         lenient=Reading.of(matching.scores(reading="lenient")),
-        by_source={source: TypeScore.of(matching.scores(source=source).micro) for source in sources},
+        by_source={name: TypeScore.of(matching.scores(source=name).micro) for name in gold.sources},
         coverage=answers.coverage,
-        speed=_speed(answers, peak=memory.mib, device=backend.device, wall=time.perf_counter() - started),
+        speed=_speed(answered),
+        run=run,
+        analysis=analyse(matching, sub_tokens=answers.sub_tokens, training=training),
+        f1_above_fp32=None if full is None else strict.micro.f1 - read_result(full).strict.micro.f1,
     )
-    place = predictions_path(out / result.path)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_name(f".partial-{place.name}")
-    write_predictions(partial, _as_tags(matching))
-    partial.replace(place)
-    return write_result(result, out)
+    path = out / result.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(predictions_path(path)) as partial:
+        write_predictions(partial, _as_tags(matching))
+    with whole_file(documents_path(path)) as partial:
+        counts = sorted(document_counts(matching).items())
+        jsonl.write(partial, (DocumentCounts(name, *row) for name, row in counts))
+    write_result(result, out)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give the name to write a file under, which gets its own name when it is complete."""
+    partial = path.with_name(f".partial-{path.name}")
+    yield partial
+    partial.replace(path)
+
+
+def _run(config: RunConfig, model: str | Path, *, device: str | None, processes: int) -> RunPart:
+    return RunPart(
+        group=config.run_group,
+        seed=_seed(model) if config.seed is None else config.seed,
+        commit=code_commit(),
+        python=platform.python_version(),
+        system=platform.platform(terse=True),
+        driver=driver_version(device),
+        processes=processes,
+    )
+
+
+def _seed(model: str | Path) -> int | None:
+    """Return the seed that the manifest in a model's folder has."""
+    manifest = Path(model) / MANIFEST
+    seed = read_json(manifest).get("config", {}).get("seed") if manifest.is_file() else None
+    return seed if isinstance(seed, int) else None
 
 
 def _trim(predictions: Iterable[Prediction], gold: Gold) -> Iterator[Prediction]:
@@ -147,15 +257,18 @@ def _as_tags(matching: Matching) -> list[Prediction]:
     return [Prediction(item.id, ner_tags=tuple(names[tag] for tag in tags)) for item, tags in answers]
 
 
-def _speed(answers: Answers, *, peak: float, device: str | None, wall: float) -> SpeedPart:
+def _speed(answered: _Answered) -> SpeedPart:
+    answers, device = answered.answers, answered.backend.device
+    wall = round(answered.wall_seconds, 4)
     if answers.seconds is None:
-        return SpeedPart(seconds=0.0, words_per_second=0.0, hardware="not measured")
+        return SpeedPart(seconds=0.0, words_per_second=0.0, hardware="not measured", wall_seconds=wall)
     tokens = answers.sub_tokens
     return SpeedPart(
         seconds=round(answers.seconds, 4),
         words_per_second=round(answers.coverage.gold_words / answers.seconds, 1),
-        tokens_per_second=None if tokens is None else round(tokens / answers.seconds, 1),
-        peak_memory_mib=None if device is None else round(max(0.0, peak), 1),
+        tokens_per_second=None if tokens is None else round(sum(tokens.values()) / answers.seconds, 1),
+        peak_memory_mib=None if device is None else round(max(0.0, answered.peak_mib), 1),
         hardware=describe_hardware(device),
-        wall_seconds=round(wall, 4),
+        max_tokens=answers.max_tokens,
+        wall_seconds=wall,
     )

@@ -7,6 +7,8 @@ import gc
 import importlib.metadata
 import os
 import platform
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +39,25 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def driver_version(device: str | None) -> str | None:
+    """Return the version of the GPU's driver, where one is used and the system tells."""
+    told = Path("/proc/driver/nvidia/version")
+    if not (device or "").startswith("cuda") or not told.is_file():
+        return None
+    return next(iter(told.read_text(encoding="utf-8", errors="replace").splitlines()), None)
+
+
+def code_commit() -> str | None:
+    """Return the commit of this code, marked where it was changed since; None where it runs from no checkout."""
+    root = Path(__file__).resolve().parents[2]
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return None
+    command = [git, "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)  # noqa: S603 - our own words
+    return done.stdout.strip() or None
 
 
 def library_versions(backend: str) -> dict[str, str]:

@@ -26,9 +26,8 @@ class PredictConfig:
     """How a model is run."""
 
     max_length: int | None = None
-    """Longest input in sub-tokens, special tokens included; longer documents are read in windows. If it is not given,
-    the model's reach; and where all attention is local and no stride is given, the shortest power of two from 512 on
-    whose windows share twice what the layers see: the tags are the same, sooner."""
+    """Longest input in sub-tokens, special tokens included; the model's reach if not given, or for purely local
+    attention the shortest input with the same tags. Longer documents are read in windows."""
     stride: int | None = None
     """Sub-tokens that neighbouring windows share; a quarter of the longest input if not given."""
     word: WordScore = "first"
@@ -103,7 +102,12 @@ class Coverage:
     predicted_words: int  # with a tag; lost words, which count as O, are among them
     lost_words: int  # the tokenizer turned them into nothing
     windowed_documents: int  # longer than the longest input
-    sub_tokens: int  # of the documents, each counted once
+    lengths: tuple[int, ...]  # sub-tokens of each document, in the order of the documents
+
+    @property
+    def sub_tokens(self) -> int:
+        """Sub-tokens of the documents, each counted once."""
+        return sum(self.lengths)
 
 
 def labels_of(outputs: Sequence[str], scheme: LabelScheme, config: PredictConfig, *, where: object = None) -> LabelMap:
@@ -147,12 +151,17 @@ def predict_tags(
         raise GonerdError("two documents have the same id")
     decoding = Decoding(labels_of(model.labels, scheme, config), config.word, config.decoder)
     encoded = list(encode_documents(model.tokenizer, (words for _, words in documents), reach=reach_of(model, config)))
-    max_tokens = config.max_tokens or automatic_max_tokens(model.device, width=model.width)
+    max_tokens = batch_tokens(model, config)
     tags = tag_documents(
         model.forward, encoded, decoding=decoding, max_tokens=max_tokens, progress=progress, share=share
     )  # fmt: skip
     named = {name: answer for (name, _), answer in zip(documents, tags, strict=True)}
     return named, _coverage(encoded, tags)
+
+
+def batch_tokens(model: TokenModel, config: PredictConfig) -> int:
+    """Return how many sub-tokens a batch has: as the configuration says, or what fits the free memory."""
+    return config.max_tokens or automatic_max_tokens(model.device, width=model.width)
 
 
 def reach_of(model: TokenModel, config: PredictConfig) -> Reach:
@@ -173,5 +182,5 @@ def _coverage(documents: Sequence[EncodedDocument], tags: Sequence[NDArray[np.in
         predicted_words=answered + lost,
         lost_words=lost,
         windowed_documents=sum(len(document.pieces) > 1 for document in documents),
-        sub_tokens=sum(document.sub_tokens for document in documents),
+        lengths=tuple(document.sub_tokens for document in documents),
     )

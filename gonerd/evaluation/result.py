@@ -9,12 +9,13 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gonerd.errors import GonerdError
-from gonerd.scoring import Counts, Scores
+from gonerd.scoring import SCORER, SEQEVAL, Counts, Scores
+from gonerd.semeval import ClassScores
 from gonerd.store import read_json, write_json
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -94,6 +95,84 @@ class ModelPart(_Part):
     teacher: str | None = None  # name of the teacher, if this is a student
 
 
+class ClassScore(_Part):
+    """Scores in one of SemEval's classes: exact, partial or type."""
+
+    precision: Share
+    recall: Share
+    f1: Share
+    macro_f1: Share
+    by_type: dict[str, Share]  # F1
+
+    @classmethod
+    def of(cls, scores: ClassScores) -> ClassScore:
+        """Return the scores as the result states them."""
+        micro = scores.micro
+        by_type = {label: credit.f1 for label, credit in scores.by_type.items()}
+        return cls(
+            precision=micro.precision, recall=micro.recall, f1=micro.f1, macro_f1=scores.macro_f1, by_type=by_type
+        )
+
+
+class IntervalPart(_Part):
+    """Where a figure lies in 95 of 100 draws of the documents."""
+
+    low: Share
+    high: Share
+
+
+class BucketPart(_Part):
+    """The strict scores of part of the documents or mentions; none where it has fewer than five documents."""
+
+    documents: Count
+    score: TypeScore | None
+
+
+class ConsistencyPart(_Part):
+    """Of the surfaces that are marked more than once in a document, how many always have the same label there."""
+
+    gold_repeated: Count
+    gold_consistent: Count
+    predicted_repeated: Count
+    predicted_consistent: Count
+
+
+class AnalysisPart(_Part):
+    """What lies behind the headline."""
+
+    classes: dict[str, ClassScore]  # SemEval's: exact, partial, type
+    errors: dict[str, Count]  # by kind; each entity that is not right is in one
+    intervals: dict[
+        str, IntervalPart
+    ]  # strict_f1, strict_precision, strict_recall, strict_macro_f1, lenient_f1, f1:TYPE
+    draws: Count  # of documents, for the intervals
+    draws_seed: int
+    views: dict[str, dict[str, BucketPart]]
+    length_unit: str  # of the views by length and position
+    consistency: ConsistencyPart
+    training_inputs: Sha256 | None = None  # fingerprint of the documents that "seen in training" means
+
+
+class ScorerPart(_Part):
+    """What computed the scores."""
+
+    name: str = "gonerd.scoring"
+    version: str = SCORER
+    equals_seqeval: str = SEQEVAL  # the version whose figures it reproduces, strict IOB2 and default
+
+
+class RunPart(_Part):
+    """Which run of several this is, and what it was made with."""
+
+    group: str | None = None  # of runs that differ in their seed alone
+    seed: int | None = None  # the model was trained with
+    commit: str | None = None  # of gonerd's code, where it runs from a checkout
+    python: str | None = None
+    system: str | None = None
+    driver: str | None = None  # of the GPU
+    processes: Count = 1
+
+
 class CoveragePart(_Part):
     """That nothing was cut off."""
 
@@ -111,6 +190,7 @@ class SpeedPart(_Part):
     tokens_per_second: Annotated[float, Field(ge=0.0)] | None = None  # sub-tokens
     peak_memory_mib: Annotated[float, Field(ge=0.0)] | None = None
     hardware: str
+    max_tokens: Count | None = None  # sub-tokens in a batch
     wall_seconds: Annotated[float, Field(ge=0.0)] | None = None  # loading, warming up and scoring included
 
 
@@ -129,6 +209,10 @@ class Result(_Part):
     by_source: dict[str, TypeScore]  # strict, micro
     coverage: CoveragePart
     speed: SpeedPart
+    scorer: ScorerPart = ScorerPart()
+    run: RunPart = RunPart()
+    analysis: AnalysisPart | None = None
+    f1_above_fp32: Annotated[float, Field(ge=-1.0, le=1.0)] | None = None  # strict, where the precision is another
 
     @property
     def key(self) -> str:
@@ -157,6 +241,11 @@ def result_path(data: DataPart, model: ModelPart, settings: Settings) -> Path:
 def file_name(name: str) -> str:
     """Return a name as part of a path: `organisation/model` becomes `organisation__model`, nothing can climb out."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name.replace("/", "__")).lstrip(".") or "_"
+
+
+def result_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a result, as `result.schema.json` in this package publishes it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Result.model_json_schema()}
 
 
 def write_result(result: Result, folder: Path) -> Path:

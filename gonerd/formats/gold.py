@@ -81,6 +81,11 @@ class Gold:
         """How many tokens there are."""
         return sum(len(document.tokens) for document in self.documents)
 
+    @property
+    def sources(self) -> list[str]:
+        """The sources that documents name, sorted."""
+        return sorted({document.source for document in self.documents if document.source is not None})
+
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """What a score on this gold names."""

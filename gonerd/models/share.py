@@ -45,6 +45,11 @@ class Share:
 ALONE = Share()
 
 
+def launched_rank() -> int:
+    """Return the number of this process among those that `accelerate launch` started, 0 for the only one."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def launched_share(device: str) -> Share:
     """Return this process's share: what `accelerate launch` says in the environment, or all of it.
 

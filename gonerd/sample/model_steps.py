@@ -48,7 +48,7 @@ def train_models(workspace: Workspace) -> list[str]:
 
 def evaluate_models(workspace: Workspace) -> list[str]:
     """Evaluate both models and the name lookup on the test split, and time both models in turns."""
-    from gonerd.evaluation.evaluate import evaluate
+    from gonerd.evaluation.evaluate import About, RunConfig, evaluate
     from gonerd.evaluation.result import read_result
     from gonerd.sample.describe import predict_config
 
@@ -59,7 +59,7 @@ def evaluate_models(workspace: Workspace) -> list[str]:
         with workspace.bar(f"Evaluating the {name}") as progress:
             path = evaluate(
                 workspace.folder("models", name), gold, workspace.folder("results"), config=predict_config(),
-                name=f"sample/{name}", progress=progress,
+                about=About(RunConfig(name=f"sample/{name}")), progress=progress,
             )  # fmt: skip
         result = read_result(path)
         figures[name] = {

@@ -6,7 +6,7 @@ from tiny_models import SCHEME, tiny_checkpoint, tiny_gold
 
 from gonerd.cli.main import main
 from gonerd.errors import GonerdError
-from gonerd.evaluation.evaluate import evaluate, predictions_path
+from gonerd.evaluation.evaluate import About, RunConfig, evaluate, predictions_path
 from gonerd.evaluation.hardware import watch_memory
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import read_result, result_path
@@ -20,6 +20,10 @@ CONFIG = PredictConfig(device="cpu")
 GOLD = tiny_gold()
 
 
+def named(name):
+    return About(RunConfig(name=name))
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     return tiny_checkpoint(tmp_path_factory.mktemp("model") / "tiny")
@@ -28,7 +32,7 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture(scope="module")
 def written(checkpoint, tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
-    return evaluate(checkpoint, GOLD, out, config=CONFIG, name="org/tiny")
+    return evaluate(checkpoint, GOLD, out, config=CONFIG, about=named("org/tiny"))
 
 
 def test_the_result_lies_where_its_key_says_and_names_everything(checkpoint, written):
@@ -56,13 +60,14 @@ def test_the_predictions_beside_it_score_the_same_again(written):
 def test_only_what_is_missing_is_computed(checkpoint, written, monkeypatch):
     out, before = written.parents[2], written.read_bytes()
     monkeypatch.setattr("gonerd.evaluation.evaluate._write", lambda *_, **__: pytest.fail("computed again"))
-    assert evaluate(checkpoint, GOLD, out, config=CONFIG, name="org/tiny") == written
+    assert evaluate(checkpoint, GOLD, out, config=CONFIG, about=named("org/tiny")) == written
     assert (
-        evaluate(checkpoint, GOLD, out, config=PredictConfig(device="cpu", max_tokens=64), name="org/tiny") == written
+        evaluate(checkpoint, GOLD, out, config=PredictConfig(device="cpu", max_tokens=64), about=named("org/tiny"))
+        == written
     )
     for gold, config in ((tiny_gold(7), CONFIG), (GOLD, PredictConfig(device="cpu", stride=3))):
         with pytest.raises(pytest.fail.Exception):
-            evaluate(checkpoint, gold, out, config=config, name="org/tiny")
+            evaluate(checkpoint, gold, out, config=config, about=named("org/tiny"))
     assert written.read_bytes() == before
 
 
@@ -85,20 +90,22 @@ def write(path, documents):
 
 
 def test_perfect_predictions_score_one(tmp_path):
-    path = evaluate(write(tmp_path / "p.jsonl.gz", GOLD.documents), GOLD, tmp_path, config=CONFIG, name="us/file")
+    path = evaluate(
+        write(tmp_path / "p.jsonl.gz", GOLD.documents), GOLD, tmp_path, config=CONFIG, about=named("us/file")
+    )
     result = read_result(path)
     assert result.strict.micro.f1 == result.lenient.micro.f1 == 1.0
     assert result.model.backend == "predictions"
-    assert evaluate(tmp_path / "p.jsonl.gz", GOLD, tmp_path, config=CONFIG, name="us/file") == path
+    assert evaluate(tmp_path / "p.jsonl.gz", GOLD, tmp_path, config=CONFIG, about=named("us/file")) == path
 
 
 def test_predictions_that_leave_words_out_are_refused(tmp_path):
     with pytest.raises(GonerdError, match="1 documents can not be scored; the first is test-0: missing"):
-        evaluate(write(tmp_path / "p.jsonl", GOLD.documents[1:]), GOLD, tmp_path, config=CONFIG, name="us/file")
+        evaluate(write(tmp_path / "p.jsonl", GOLD.documents[1:]), GOLD, tmp_path, config=CONFIG, about=named("us/file"))
     short = replace(GOLD.documents[2], tokens=("a",), ner_tags=("O",), token_starts=(0,))
     documents = [*GOLD.documents[:2], short, *GOLD.documents[3:]]
     with pytest.raises(GonerdError, match="test-2: misaligned"):
-        evaluate(write(tmp_path / "q.jsonl", documents), GOLD, tmp_path, config=CONFIG, name="us/file")
+        evaluate(write(tmp_path / "q.jsonl", documents), GOLD, tmp_path, config=CONFIG, about=named("us/file"))
 
 
 @pytest.mark.parametrize("split", ["../../up", "a/b", "", "x" * 100])
