@@ -152,8 +152,8 @@ def test_help_shows_what_stands_without_a_flag_by_its_name_alone(capsys, command
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["corpsu"], "unknown command 'corpsu'. Did you mean 'corpus'? Known: annotate, corpus, dataset"),
-        (["zzz"], "unknown command 'zzz'. Known: annotate, corpus"),
+        (["corpsu"], "unknown command 'corpsu'. Did you mean 'corpus'? Known: annotate, compare, corpus"),
+        (["zzz"], "unknown command 'zzz'. Known: annotate, compare"),
         (["--nope"], "unknown option '--nope'. Known: annotate"),
         (["qiuckstart"], "unknown command 'qiuckstart'. Did you mean 'quickstart'?"),
     ],
