@@ -8,12 +8,12 @@ DESK, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 
 
 @contextlib.contextmanager
-def opened(browser, address, *, size=None, scheme="light"):
+def opened(browser, address, *, size=None, scheme="light", **options):
     """Open an address and give the page; in the end fail if its script threw, or its policy blocked something.
 
     Only its own address may be requested. A fault that a test adds a part of to `page.expected` is none.
     """
-    context = browser.new_context(viewport=size or DESK, color_scheme=scheme)
+    context = browser.new_context(viewport=size or DESK, color_scheme=scheme, **options)
     page = context.new_page()
     faults = []
     page.expected = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,7 +91,8 @@ def application(session: Session, token: str) -> Application:
     import bottle
 
     app = bottle.Bottle()
-    app.route(f"/{token}/", callback=partial(_page, session))
+    words = [len(document.text.split()) for document in session.desk.documents]
+    app.route(f"/{token}/", callback=partial(_page, session, words))
     app.route(f"/{token}/documents/<number:int>", callback=partial(_document, session))
     app.route(f"/{token}/documents/<number:int>", method="PUT", callback=partial(_save, session))
     app.default_error_handler = _error_text
@@ -107,9 +108,9 @@ def _error_text(error: Any) -> str:
     return f"{error.body}\n"
 
 
-def _page(session: Session) -> str:
+def _page(session: Session, words: Sequence[int]) -> str:
     desk = session.desk
-    queue = [_queued(session, number) for number in range(len(desk.documents))]
+    queue = [{**_queued(session, number), "words": count} for number, count in enumerate(words)]
     return page(
         TEMPLATES / f"{desk.kind}.html",
         scripts=[TEMPLATES / name for name in (*SCRIPTS, f"{desk.kind}.js")],
@@ -130,7 +131,6 @@ def _queued(session: Session, number: int) -> dict[str, Any]:
     return {
         "id": document.id,
         "title": document.title or document.text[:80].partition("\n")[0],
-        "words": len(document.text.split()),
         "begun": saved.revision > 0,
         "done": saved.done,
     }

@@ -174,6 +174,54 @@ def test_a_possessive_is_left_out_unless_it_is_selected(tmp_path, browser):
     assert [document.text[start:end] for start, end, _ in found] == ["Holt", "O'Neil", "McDonald's"]
 
 
+def test_marking_by_touch(tmp_path, browser):
+    how = {"size": PHONE, "has_touch": True, "is_mobile": True}
+    with at_work(browser, marking(), tmp_path / "s", **how) as (page, session):
+        for surface, wanted in (("Züric", "LOC"), ("Times", "ORG")):
+            page.evaluate(
+                """(surface) => {
+                    const has = (one) => one.textContent.includes(surface);
+                    const line = [...document.querySelectorAll(".line")].find(has);
+                    const node = [...line.childNodes].find(has);
+                    const at = node.data.indexOf(surface);
+                    window.getSelection().setBaseAndExtent(node, at, node, at + surface.length);
+                }""",
+                surface,
+            )
+            page.wait_for_selector("[data-role=actions] button")
+            bar(page, wanted).tap()
+        page.locator("mark", has_text="Times").tap()
+        bar(page, "Delete").tap()
+        saved(page)
+        assert surfaces(session) == [("Zürich", "LOC")]
+
+
+def test_a_drag_may_end_beside_the_text(tmp_path, browser):
+    with at_work(browser, marking(), tmp_path / "s") as (page, session):
+        box = page.locator(".line").nth(0).bounding_box()
+        word = (
+            page.locator(".line")
+            .nth(0)
+            .evaluate(
+                """(line) => {
+                const range = document.createRange();
+                range.setStart(line.firstChild, line.textContent.indexOf("Zürich"));
+                range.setEnd(line.firstChild, line.textContent.indexOf("Zürich") + 6);
+                const { left, top, bottom } = range.getBoundingClientRect();
+                return [left, (top + bottom) / 2];
+            }"""
+            )
+        )
+        page.mouse.move(word[0] + 1, word[1])
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] + 60, word[1], steps=5)
+        page.mouse.up()
+        assert "Zürich" in page.locator("[data-role=says]").inner_text()
+        press(page, "3")
+        saved(page)
+        assert surfaces(session)[0][0].startswith("Zürich")
+
+
 def test_all_same_surfaces_are_marked_but_not_parts_of_words(tmp_path, browser):
     with at_work(browser, marking(), tmp_path / "s") as (page, session):
         drag(page, "Anna")

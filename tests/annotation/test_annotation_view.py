@@ -179,6 +179,29 @@ def test_documents_that_a_pass_does_not_cover_are_counted(place, capsys):
         list(sheets_of_passes(documents, passes))
 
 
+def test_the_command_shows_predictions_or_a_result_beside_the_gold_of_a_dataset(tmp_path, capsys):
+    from gonerd.evaluation.evaluate import evaluate
+    from gonerd.evaluation.predict import PredictConfig
+    from gonerd.formats.gold import Gold, GoldDocument
+
+    text, tokens, starts = "Ann saw Oslo", ("Ann", "saw", "Oslo"), (0, 4, 8)
+    tags = ("B-PER", "O", "B-LOC")
+    row = {"id": "a", "text": text, "tokens": tokens, "token_starts": starts, "ner_tags": tags, "source": "s"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "mine.jsonl").write_text(json.dumps({"id": "a", "ner_tags": ["B-PER", "O", "O"]}) + "\n")
+    gold = Gold.of([GoldDocument("a", tokens, tags, starts, "s")], scheme=SCHEME, name="rows")
+    result = evaluate(str(tmp_path / "mine.jsonl"), gold, tmp_path / "results", config=PredictConfig(), name="mine")
+    for inputs in ([], [tmp_path / "mine.jsonl"], [result]):
+        call("view", *inputs, "--data", tmp_path / "rows.jsonl", "--out", tmp_path / "page.html")
+        (sheet,) = data_of((tmp_path / "page.html").read_text(encoding="utf-8"))["sheets"]
+        assert sheet["passes"][0] == [[0, 3, 0], [8, 12, 2]]
+        assert sheet["names"] == (["gold", "mine"] if inputs else ["gold"])
+        assert len(sheet["items"]) == (1 if inputs else 0)
+    assert "1 documents, 1 differences" in capsys.readouterr().out
+    with pytest.raises(GonerdError, match="one file"):
+        call("view", result, result, "--data", tmp_path / "rows.jsonl", "--out", tmp_path / "page.html")
+
+
 @pytest.mark.tools
 def test_the_page_in_a_browser(place, browser):
     call("view", place / "ann", place / "ben", "--documents", place / "documents", "--out", place / "page.html")

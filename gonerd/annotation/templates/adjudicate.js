@@ -117,7 +117,7 @@ function draw() {
   role("undo").disabled = !doc.undo.length;
   role("redo").disabled = !doc.redo.length;
   if (now >= 0) showItem(now);
-  highlight(picked && rangeOf(place, picked));
+  highlight(picked && rangeOf(place, picked), false);
   drawBar();
 }
 
@@ -155,7 +155,7 @@ function select(number) {
   now = number;
   picked = null;
   showItem(number);
-  highlight(null);
+  highlight(null, false);
   drawBar();
 }
 
@@ -173,9 +173,18 @@ async function nextOpenItem() {
   return next >= 0 && next !== saver.number ? go(next) : undefined;
 }
 
+// The column that a place on the page is in: both columns hold the same text.
+function rowOf(node) {
+  const line = (node.nodeType === Node.TEXT_NODE ? node.parentElement : node).closest(".line");
+  return line && { querySelectorAll: () => [line] };
+}
+
 const go = buildQueue(open);
 
-place.addEventListener("mouseup", (event) => {
+document.addEventListener("mouseup", (event) => {
+  if (!doc || !isAboutText(event)) return;
+  const selection = window.getSelection();
+  const row = selection.rangeCount ? rowOf(selection.getRangeAt(0).startContainer) : null;
   const stretch = selectedStretch();
   const found = stretch && snapped(doc.text, doc.words, stretch, role("whole").checked && !event.altKey);
   const mark = event.target.closest("[data-item]");
@@ -186,7 +195,7 @@ place.addEventListener("mouseup", (event) => {
       now = near;
       showItem(near);
     }
-    highlight(rangeOf(event.target.closest(".line") ? event.target.closest(".row") : place, found));
+    highlight(rangeOf(row || place, found), false);
     drawBar();
   } else if (mark) select(Number(mark.dataset.item));
 });

@@ -2,6 +2,8 @@
 let doc = null; // the document: text, lines, words, spans and suggestions in UTF-16 units, and what was before
 let picked = null; // the stretch that a label would be given to
 let current = null; // the mark or suggestion that is selected: { span, suggestion: whether it is one }
+let settling = 0; // the timer of a selection that fingers may still change
+const SETTLED = 350; // milliseconds
 
 const place = role("text");
 const sameSpan = (one, other) => one.start === other.start && one.end === other.end && one.label === other.label;
@@ -63,6 +65,7 @@ const inOrder = (spans) => [...spans].sort((one, other) => one.start - other.sta
 const without = (spans, stretch) => spans.filter((span) => !overlap(span, stretch));
 
 function label(number) {
+  settle();
   const stretch = current ? current.span : picked && trimmed(doc.text, picked);
   if (!stretch || !data.labels[number]) return;
   const span = { start: stretch.start, end: stretch.end, label: number };
@@ -124,22 +127,21 @@ function marks() {
 function select(span, suggestion) {
   current = { span, suggestion };
   picked = null;
-  window.getSelection().removeAllRanges();
   draw();
   const mark = place.querySelector(".now");
   if (mark) mark.scrollIntoView({ block: "nearest" });
 }
 
-function pick(stretch) {
+function pick(stretch, keep = false) {
   picked = stretch;
   current = null;
-  draw();
+  draw(keep);
   const range = stretch && rangeOf(place, stretch);
   if (range) range.startContainer.parentElement.scrollIntoView({ block: "nearest" });
 }
 
 // Draw what has changed: a line is filled again only if its marks are others than before.
-function draw() {
+function draw(keep = false) {
   const all = marks();
   doc.lines.forEach((line, number) => {
     const here = all.filter((mark) => overlap(mark.span, line));
@@ -149,7 +151,7 @@ function draw() {
     const spans = here.map(({ span, suggestion }) => ({ ...span, suggestion }));
     fillLine(place.children[number].firstChild, doc.text, line, spans, makeMark);
   });
-  highlight(picked && rangeOf(place, picked));
+  highlight(picked && rangeOf(place, picked), keep);
   drawBar();
   drawHead();
 }
@@ -296,23 +298,30 @@ function takeSelection(exact, clicks) {
   if (!stretch) return false;
   const meant = clicks === 2 ? withoutPossessive(doc.text, stretch) : stretch;
   const found = snapped(doc.text, doc.words, meant, role("whole").checked && !exact);
-  if (found) pick(found);
+  if (found) pick(found, clicks === 0);
   return found !== null;
+}
+
+// By touch, a selection is done when it has not changed for a moment, or when a label is chosen.
+function settle() {
+  if (!settling) return;
+  clearTimeout(settling);
+  settling = 0;
+  takeSelection(false, 0);
 }
 
 const go = buildQueue(open);
 
-place.addEventListener("mouseup", (event) => {
-  if (takeSelection(event.altKey, event.detail)) return;
+document.addEventListener("mouseup", (event) => {
+  if (!doc || !isAboutText(event) || takeSelection(event.altKey, event.detail)) return;
   const mark = event.target.closest("[data-span]");
   const found = mark && marks().find(({ span }) => span.start === Number(mark.dataset.span));
   if (found) select(found.span, found.suggestion);
   else pick(null);
 });
-let settling = 0; // by touch, a selection is done when it has not changed for a moment
 document.addEventListener("selectionchange", () => {
   clearTimeout(settling);
-  if (window.matchMedia("(pointer: coarse)").matches) settling = setTimeout(() => takeSelection(false, 0), 350);
+  settling = doc && window.matchMedia("(pointer: coarse)").matches ? setTimeout(settle, SETTLED) : 0;
 });
 role("undo").addEventListener("click", () => turn(doc.undo, doc.redo));
 role("redo").addEventListener("click", () => turn(doc.redo, doc.undo));

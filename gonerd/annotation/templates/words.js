@@ -118,9 +118,16 @@ function rangeOf(place, { start, end }) {
   return range;
 }
 
-// Show what is picked without touching the browser's own selection, where the browser can.
-function highlight(range) {
-  if (!window.CSS || !CSS.highlights) return;
-  if (range) CSS.highlights.set("picked", new Highlight(range));
-  else CSS.highlights.delete("picked");
+// Show what is picked: on its own where the browser can, else as the selection. `keep` leaves the selection as it is,
+// for fingers that are still moving its ends.
+function highlight(range, keep) {
+  const own = window.CSS && CSS.highlights;
+  if (own && range) CSS.highlights.set("picked", new Highlight(range));
+  else if (own) CSS.highlights.delete("picked");
+  if (keep) return;
+  window.getSelection().removeAllRanges();
+  if (!own && range) window.getSelection().addRange(range);
 }
+
+// Whether the end of a drag, or a click, is about the text and not about what stands around it.
+const isAboutText = (event) => !event.target.closest(".top, .bar, dialog");
