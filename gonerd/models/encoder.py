@@ -119,6 +119,16 @@ class Encoder(nn.Module):
             hidden = layer(hidden, layout)
         return hidden
 
+    def compile_layers(self, backend: str = "inductor") -> None:
+        """Compile what each layer does before and after attention, once for all layers and all lengths.
+
+        Attention is a kernel of its own between them: FlexAttention, which is always compiled, or SDPA.
+        """
+        compiled = partial(torch.compile, fullgraph=True, dynamic=True, backend=backend)
+        for layer in self.layers:
+            for part in ("project", "merge", "feed_forward"):
+                setattr(layer, part, compiled(getattr(layer, part)))
+
     def score(self, hidden: Tensor) -> Tensor | None:
         """Return the head's scores, (slots, width) -> (slots, labels) or (slots, vocabulary); None without a head."""
         if self.classifier is not None:
@@ -184,19 +194,19 @@ class Layer(nn.Module):
         """Return the next hidden state, (slots, width) -> (slots, width)."""
         query, key, value = self.project(hidden)
         collected = self.attention(hidden, query, key, value, layout)  # (slots, heads, head width)
-        return self.finish(hidden, collected)
+        hidden = self.merge(hidden, collected)
+        if torch.is_grad_enabled():
+            return self.feed_forward(hidden)
+        return torch.cat([self.feed_forward(part) for part in torch.split(hidden, FEED_FORWARD_SLOTS)])
 
     def project(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values, (slots, width) -> (slots, heads, head width) each."""
         shape = (len(hidden), self.heads, -1)
         return self.query(hidden).view(shape), self.key(hidden).view(shape), self.value(hidden).view(shape)
 
-    def finish(self, hidden: Tensor, collected: Tensor) -> Tensor:
-        """Return what comes after attention, (slots, width) and (slots, heads, head width) -> (slots, width)."""
-        hidden = self.attention_norm(hidden + self.dropout(self.collect(collected.flatten(1))))
-        if torch.is_grad_enabled():
-            return self.feed_forward(hidden)
-        return torch.cat([self.feed_forward(part) for part in torch.split(hidden, FEED_FORWARD_SLOTS)])
+    def merge(self, hidden: Tensor, collected: Tensor) -> Tensor:
+        """Return the state with what was collected, (slots, width), (slots, heads, head width) -> (slots, width)."""
+        return self.attention_norm(hidden + self.dropout(self.collect(collected.flatten(1))))  # type: ignore[no-any-return]
 
     def feed_forward(self, hidden: Tensor) -> Tensor:
         """Return the hidden state after the feed-forward network, (slots, width) -> (slots, width)."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gonerd.models.config import EncoderConfig
     from gonerd.models.packing import Layout
 
-RUN = 128  # queries that share their keys: fewer look at less in vain, more are faster to multiply
+RUN = 64  # queries that share their keys: fewer look at less in vain, more are faster to multiply
 
 
 @dataclass(frozen=True, slots=True)
