@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,16 +10,16 @@ from cyclopts import Parameter
 
 from gonerd import store
 from gonerd.annotation.audit import AuditConfig, Finding
-from gonerd.annotation.view import Note, Sheet
+from gonerd.annotation.findings import perhaps
 from gonerd.cli.annotate_gold import read_passes
-from gonerd.cli.console import progress_bar, say, table
-from gonerd.records import Annotation, Document, Span
+from gonerd.cli.console import progress_bar, say
+from gonerd.records import Annotation, Document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SHOWN = 20
-_CONTEXT = 24  # code points either side of a place in the table
+_CONTEXT = 40  # code points either side of a place
 
 
 def audit(
@@ -32,7 +32,7 @@ def audit(
     page: Path | None = None,
     config: Annotated[AuditConfig, Parameter(name="*")] = AuditConfig(),  # noqa: B008 - frozen
 ) -> None:
-    """Find likely errors in gold: marks that do not fit, names that lack one, with reasons.
+    """Find likely errors in gold: marks that do not fit, names that lack one; the most suspicious first, with reasons.
 
     Each mark is held against the guideline's rules about spans, the other mentions in its document and in the corpus,
     and a light model that learned from the other documents.
@@ -69,19 +69,15 @@ def audit(
 
 
 def _show(found: Sequence[Finding], held: Mapping[str, Document]) -> None:
-    rows = [
-        [
-            f"{finding.score:.2f}",
-            finding.document_id,
-            _in_context(finding, held[finding.document_id].text),
-            finding.label or "unmarked",
-            _told(finding.instead, held[finding.document_id].text),
-            "; ".join(reason.text for reason in finding.reasons),
-        ]
-        for finding in found[:_SHOWN]
-    ]
-    title = f"The {len(rows)} most suspicious of {len(found)} findings"
-    table(["score", "document", "place", "is", "perhaps", "because"], rows, title=title)
+    say(f"The {min(_SHOWN, len(found))} most suspicious of {len(found)} places:")
+    for finding in found[:_SHOWN]:
+        text = held[finding.document_id].text
+        place = f"{finding.document_id} [{finding.start}, {finding.end})"
+        say(f"\n{finding.score:.2f}  {finding.label or 'unmarked'}, perhaps {perhaps(finding, text)}  ({place})")
+        say(f"      {_in_context(finding, text)}")
+        for reason in finding.reasons:
+            say(f"      - {reason.text}")
+    say("")
 
 
 def _in_context(finding: Finding, text: str) -> str:
@@ -89,27 +85,11 @@ def _in_context(finding: Finding, text: str) -> str:
     return " ".join(f"{before}[{finding.surface}]{after}".split())
 
 
-def _told(span: Span | None, text: str) -> str:
-    return "no name" if span is None else f"{text[span.start : span.end]} {span.label}"
-
-
 def _write_page(found: Sequence[Finding], held: Mapping[str, Document], gold: Sequence[Annotation], page: Path) -> None:
+    from gonerd.annotation.findings import finding_sheets
     from gonerd.annotation.view import write_view
     from gonerd.labels import load_scheme
 
-    write_view(_sheets(found, held, gold), page, scheme=load_scheme(gold[0].scheme), title="Audit of gold")
-
-
-def _sheets(found: Sequence[Finding], held: Mapping[str, Document], gold: Sequence[Annotation]) -> Iterator[Sheet]:
-    """Yield the documents with findings, the most suspicious first."""
-    marks = {annotation.document_id: annotation for annotation in gold}
-    notes: dict[str, list[Note]] = {}
-    for finding in found:
-        reasons = "; ".join(reason.text for reason in finding.reasons) or "no single reason"
-        perhaps = _told(finding.instead, held[finding.document_id].text)
-        text = f"{finding.score:.2f}: {finding.label or 'unmarked'}, perhaps {perhaps}: {reasons}"
-        kind = finding.reasons[0].kind if finding.reasons else "weak"
-        notes.setdefault(finding.document_id, []).append(Note(finding.start, finding.end, kind, text))
-    for name, there in notes.items():
-        ordered = tuple(sorted(there, key=lambda note: (note.start, note.end)))
-        yield Sheet(held[name], (marks[name],), ordered)
+    write_view(
+        finding_sheets(found, held.values(), gold), page, scheme=load_scheme(gold[0].scheme), title="Audit of gold"
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +80,7 @@ def annotate_documents(workspace: Workspace) -> list[str]:
     suggestions = score_spans(by_document(gold), by_document(suggested), labels=labels).micro.f1
     pair = measured.pairs[0]
     spans = sum(len(annotation.spans) for annotation in gold)
+    suspicious = audit_gold(workspace, gold, documents)
     workspace.figures["annotation"] = {
         "agreement_f1": round(pair.exact.f1, 4),
         "agreement_f1_interval": [round(pair.exact_interval.low, 4), round(pair.exact_interval.high, 4)],
@@ -88,11 +88,12 @@ def annotate_documents(workspace: Workspace) -> list[str]:
         "alpha": round(measured.alpha, 4),
         "suggestions_f1": round(suggestions, 4),
         "gold_spans": spans,
-        "settled_differences": settled,
+        "settled_places": settled,
     }
     return [
-        f"two passes agree at F1 {pair.exact.f1:.3f} (kappa {pair.kappa:.3f}); {settled} differences settled; "
+        f"two passes agree at F1 {pair.exact.f1:.3f} (kappa {pair.kappa:.3f}); {settled} places settled by decisions; "
         f"gold has {spans} spans; the rules' suggestions score F1 {suggestions:.3f} against it",
+        f"the {suspicious} most suspicious places of the gold: {workspace.folder('annotations', 'audit.html')}",
         str(workspace.folder("gold")),
     ]
 
@@ -103,16 +104,36 @@ def by_document(annotations: Sequence[Annotation]) -> dict[str, Any]:
 
 
 def suggest_spans(workspace: Workspace) -> list[Annotation]:
-    """Suggest spans by rules, as a stage over the documents."""
-    from gonerd.annotation.suggest import SuggestConfig, suggest
+    """Suggest spans by rules, and export the documents with them for Label Studio."""
+    from gonerd.annotation.export import write_export
+    from gonerd.annotation.suggest import SuggestConfig, suggest_folder
 
-    config, scheme = SuggestConfig(), load_scheme()
-    work = partial(suggest, config=config, scheme=scheme)
-    stage = store.Stage("annotate suggest", config, partial(jsonl.read, kind=Document), work)
-    out = workspace.folder("annotations", "suggested")
+    documents, out = workspace.folder("documents"), workspace.folder("annotations", "suggested")
     with workspace.bar("Suggesting") as progress:
-        store.run_stage(stage, store.shards(workspace.folder("documents")), out, progress=progress)
-    return list(store.read_records(out, Annotation))
+        manifest = suggest_folder(documents, out, config=SuggestConfig(), progress=progress)
+    suggested = list(store.read_records(out, Annotation))
+    write_export(
+        store.read_records(documents, Document),
+        {"rules": {one.document_id: one for one in suggested}},
+        workspace.folder("annotations", "label-studio"),
+        tool="label-studio",
+        scheme=load_scheme(),
+        inputs=tuple(shard.sha256 for shard in manifest.outputs),
+    )
+    return suggested
+
+
+def audit_gold(workspace: Workspace, gold: Sequence[Annotation], documents: Sequence[Document]) -> int:
+    """Look for errors in the gold by rules and consistency, and show them in the documents; return how many."""
+    from gonerd.annotation.audit import AuditConfig, audit
+    from gonerd.annotation.findings import finding_sheets
+    from gonerd.annotation.view import write_view
+
+    found = audit(gold, documents, config=AuditConfig(folds=0, most=20))
+    store.write_json(workspace.folder("annotations", "audit.json"), found)
+    sheets = finding_sheets(found, documents, gold)
+    write_view(sheets, workspace.folder("annotations", "audit.html"), scheme=load_scheme(), title="Audit of the gold")
+    return len(found)
 
 
 def import_one(workspace: Workspace, name: str, documents: Sequence[Document]) -> list[Annotation]:
@@ -132,7 +153,7 @@ def import_one(workspace: Workspace, name: str, documents: Sequence[Document]) -
 def adjudicate_passes(
     workspace: Workspace, passes: dict[str, list[Annotation]], documents: Sequence[Document]
 ) -> tuple[list[Annotation], int]:
-    """Make gold of both passes; return it with the number of differences that a decision settled."""
+    """Make gold of both passes; return it with the number of places that a decision settled."""
     from gonerd.annotation.adjudicate import AdjudicateConfig, adjudicate
     from gonerd.annotation.decisions import Decision
     from gonerd.annotation.gold import write_gold

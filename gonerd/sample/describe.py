@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 ANNOTATORS = (
     "The site's articles were annotated twice, independently, by a large language model working from the one-page "
-    "quick card; the differences were settled one by one by another such model. Agreement here shows that the tools "
-    "work, not how reliably people annotate."
+    "quick card; the differences were settled one by one by another such model, and the gold was read again against "
+    "the guideline. Agreement here shows that the tools work, not how reliably people annotate."
 )
 GENERATED = " The generated documents carry the gold that they were generated with."
 

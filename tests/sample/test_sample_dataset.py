@@ -73,5 +73,5 @@ def test_both_passes_and_the_gold_lose_nothing_on_the_way_from_true_to_extracted
         given = sum(len(entry.spans) for entry in read(folder("sample") / "annotations" / f"{name}.jsonl"))
         placed = sum(len(one.spans) for one in store.read_records(workspace.folder("annotations", name), Annotation))
         assert placed == given > 1000
-    assert workspace.figures["annotation"]["settled_differences"] == 23
+    assert workspace.figures["annotation"]["settled_places"] == 25
     assert workspace.figures["documents"]["word_f1"] > 0.99
