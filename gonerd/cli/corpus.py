@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gonerd.cli.console import progress_bar, say, table
+from gonerd.cli.corpus_sources import capture, check
 from gonerd.cli.crawl_display import crawl_display
 from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.extract import ExtractConfig
@@ -39,6 +40,10 @@ def sources() -> None:
     table(["name", "license", "language", "discovery", "verified"], rows)
     for one in found:  # a table would break the addresses, which are there to be followed
         say(f"{one.name}: the license is stated at {one.license_url}")
+
+
+app.command(check)
+app.command(capture)
 
 
 @app.command

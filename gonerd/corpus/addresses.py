@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Forms of IPv6 that carry an address of IPv4, which is where their packets may go.
 _CARRIERS = [ipaddress.ip_network(net) for net in ("::ffff:0:0/96", "::/96", "64:ff9b::/96")]
-_LOCAL_TRANSLATION = ipaddress.ip_network("64:ff9b:1::/48")
+# Networks for local use that some versions of Python take for global ones.
+_LOCAL = [ipaddress.ip_network(net) for net in ("64:ff9b:1::/48", "fec0::/10", "192.0.0.0/24", "192.88.99.0/24")]
 _LOCAL_NAMES = ("localhost", "local", "internal", "localdomain", "home.arpa")
 
 
@@ -30,11 +31,10 @@ class PrivateAddressError(OSError):
 def is_public(address: str) -> bool:
     """Tell whether an address is on the public internet: not loopback, link-local, private, shared or reserved."""
     ip: IPAddress = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip in _LOCAL_TRANSLATION or ip.is_site_local:
-            return False
-        if inner := _carried(ip):
-            return is_public(str(inner))
+    if any(ip in network for network in _LOCAL):
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and (inner := _carried(ip)):
+        return is_public(str(inner))
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 

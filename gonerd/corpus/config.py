@@ -56,5 +56,13 @@ class CrawlConfig:
         return f"gonerd/{__version__}" + (f" (+{self.contact})" if self.contact else "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckConfig(CrawlConfig):
+    """How a source is looked at: as it is crawled, but a handful of pages only."""
+
+    max_pages: int = 5
+    """Articles looked at, the first that the source lists."""
+
+
 # Settings that change how the pages are reached and how fast, but not which: a crawl goes on with others.
 WAYS = ("proxy", "rate", "connections", "delay_s", "timeout_s", "retries", "warc_bytes")

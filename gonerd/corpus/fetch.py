@@ -77,6 +77,10 @@ Permit = Callable[[str, Trail], None]
 """Called with the URL and each one that it redirects to; raises Refused to stop."""
 
 
+def anything(url: str, trail: Trail) -> None:
+    """Permit every URL: for robots.txt itself, and for interfaces with terms of their own."""
+
+
 class Fetcher:
     """Sends the requests of one crawl; used by many threads, each with connections of its own.
 

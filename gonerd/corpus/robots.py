@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gonerd.corpus.failures import Refused, Unreached
-from gonerd.corpus.fetch import Fetcher, Trail, Wish
+from gonerd.corpus.fetch import Fetcher, Trail, Wish, anything
 from gonerd.corpus.manners import Manners
 from gonerd.records import Reason
 
@@ -34,7 +34,7 @@ class Robots:
     def __init__(self, fetcher: Fetcher, manners: Manners, *, user_agent: str, remembered: Remembered) -> None:
         self._fetcher, self._manners = fetcher, manners
         self._agent, self._remembered = user_agent, remembered
-        self._rules: OrderedDict[str, tuple[float, Any]] = OrderedDict()  # by site; a text in place of rules: a failure
+        self._rules: OrderedDict[str, tuple[float, Any]] = OrderedDict()  # by site; Refused for rules: a failure
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -42,8 +42,10 @@ class Robots:
         """Raise Refused if the site's robots.txt disallows `url`, Unreached if it could not be had."""
         parts = urlsplit(url)
         rules = self._of(f"{parts.scheme}://{parts.netloc}", parts.netloc, trail)
-        if isinstance(rules, str):
-            raise Unreached(Reason.FETCH_ERROR, f"robots.txt could not be had: {rules}")
+        if isinstance(rules, Refused):
+            kind = Refused if rules.reason is Reason.PRIVATE_ADDRESS else Unreached
+            reason = rules.reason if kind is Refused else Reason.FETCH_ERROR
+            raise kind(reason, f"robots.txt could not be had: {rules}")
         if not rules.can_fetch(url, self._agent):
             raise Refused(Reason.ROBOTS, "disallowed by robots.txt")
 
@@ -58,7 +60,7 @@ class Robots:
     def forget_failures(self) -> None:
         """Ask again where robots.txt could not be had."""
         with self._lock:
-            for site in [site for site, (_, rules) in self._rules.items() if isinstance(rules, str)]:
+            for site in [site for site, (_, rules) in self._rules.items() if isinstance(rules, Refused)]:
                 del self._rules[site]
 
     def _of(self, site: str, host: str, trail: Trail) -> Any:
@@ -84,13 +86,13 @@ class Robots:
             try:
                 text = trail.robots[site] = self._fetch(site, trail)
             except Refused as refused:
-                return str(refused)
+                return refused
         rules = Protego.parse(text)
         self._manners.lengthen(host, float(rules.crawl_delay(self._agent) or 0.0))
         return rules
 
     def _fetch(self, site: str, trail: Trail) -> str:
-        reply = self._fetcher.get(Wish(f"{site}/robots.txt", MAX_BYTES), trail, lambda *_: None)
+        reply = self._fetcher.get(Wish(f"{site}/robots.txt", MAX_BYTES), trail, anything)
         if reply.status == 200:
             return reply.body.decode("utf-8", errors="replace")
         if 400 <= reply.status < 500 and reply.status != 429:

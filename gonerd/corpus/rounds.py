@@ -18,7 +18,7 @@ from gonerd.corpus import discovery
 from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.discovery import Answer, Found, Listing
 from gonerd.corpus.failures import Refused, Unreached
-from gonerd.corpus.fetch import RETRIED, Fetcher, Trail, Wish
+from gonerd.corpus.fetch import RETRIED, Fetcher, Trail, Wish, anything
 from gonerd.corpus.frontier import Fetched, Frontier, Waiting
 from gonerd.corpus.manners import Manners
 from gonerd.corpus.robots import Robots
@@ -135,7 +135,8 @@ class Rounds:
 
     def _listing(self, url: str, trail: Trail) -> Listing | Dropped:
         wish = Wish(url, discovery.MAX_LISTING_BYTES)
-        reply = self._tools.fetcher.get(wish, trail, self._tools.robots.permit)
+        permit = anything if self._source.discovery.terms else self._tools.robots.permit
+        reply = self._tools.fetcher.get(wish, trail, permit)
         if reply.status in RETRIED:
             raise Unreached(Reason.HTTP_STATUS, str(reply.status))
         if reply.status != 200:

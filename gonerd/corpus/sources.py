@@ -46,6 +46,7 @@ class Discovery:
     parameter: str = ""  # JSON: query parameter of the page's number, or of the cursor
     first: int = 1  # json_pages: number of the first page
     step: int = 1  # json_pages: what is added for the next page (for an offset, the size of a page)
+    terms: str = ""  # link to the terms of an interface for programs; its listings go by these, not by robots.txt
     cursor: str = ""  # json_cursor: path of the next cursor; without `parameter`, of the next page's URL
 
 
