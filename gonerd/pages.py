@@ -1,7 +1,7 @@
 """Pages that need nothing else: one file, no request, and a policy that runs no script but the page's own.
 
-What a page shows travels as JSON in an element that no browser runs; the page's script puts it in place as text. A
-page that has no script of its own uses `policy` alone.
+What a page shows travels as JSON in an element that no browser runs, and the page's script puts it in place as text
+(`page`); or it is in the page as escaped elements (`whole`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ PAGE = Template("""<!doctype html>
 </head>
 <body>
 $body
-<script type="application/json" id="data">$data</script>
 <script>$script</script>
 </body>
 </html>
@@ -80,14 +79,31 @@ def page(
         connect: see `policy`.
     """
     code = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
-    script = f'"use strict";\n(function () {{\n{code}}})();\n'
-    looks = "".join(path.read_text(encoding="utf-8") for path in (BASE, *styles))
+    element = f'<script type="application/json" id="data">{embedded_json(data)}</script>'
+    return whole(
+        f"{body.read_text(encoding='utf-8').rstrip()}\n{element}",
+        title=title,
+        style="".join(path.read_text(encoding="utf-8") for path in (BASE, *styles)),
+        script=f'"use strict";\n(function () {{\n{code}}})();\n',
+        connect=connect,
+    )
+
+
+def whole(body: str, *, title: str, style: str, script: str, connect: str = "") -> str:
+    """Return a page of its parts, with the policy that allows its style and script.
+
+    Args:
+        body: the elements, in which everything foreign is escaped already.
+        title: foreign text; escaped.
+        style: content of the style element.
+        script: content of the script element, which stands last.
+        connect: see `policy`.
+    """
     return PAGE.substitute(
-        policy=policy(looks, script, connect=connect),
+        policy=policy(style, script, connect=connect),
         version=__version__,
         title=html.escape(title),
-        style=looks,
-        body=body.read_text(encoding="utf-8").rstrip(),
-        data=embedded_json(data),
+        style=style,
+        body=body,
         script=script,
     )

@@ -112,11 +112,12 @@ def _page(session: Session, words: Sequence[int]) -> str:
     desk = session.desk
     queue = [{**_queued(session, number), "words": count} for number, count in enumerate(words)]
     return page(
-        TEMPLATES / f"{desk.kind}.html",
+        TEMPLATES / "serve.html",
         scripts=[TEMPLATES / name for name in (*SCRIPTS, f"{desk.kind}.js")],
         styles=[TEMPLATES / "text.css", TEMPLATES / "serve.css"],
         title=f"{desk.annotator}: {'annotation' if desk.kind == 'annotate' else 'adjudication'}",
         data={
+            "kind": desk.kind,
             "annotator": desk.annotator,
             "labels": [{"name": label.name, "definition": label.definition} for label in desk.scheme.labels],
             "queue": queue,

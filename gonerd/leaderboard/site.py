@@ -20,7 +20,7 @@ from gonerd.leaderboard.board import Board, Entry, boards_of
 from gonerd.leaderboard.columns import FILTERS, OPTIONS, columns_of, hardware_of
 from gonerd.leaderboard.plot import NARROW, WIDE, plot_of
 from gonerd.leaderboard.verify import Verification
-from gonerd.pages import BASE, policy
+from gonerd.pages import BASE, whole
 from gonerd.store import write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -87,13 +87,14 @@ def _is_our_data(path: Path) -> bool:
 
 def render_page(boards: Sequence[Board]) -> str:
     """Return the page as HTML."""
-    style = BASE.read_text(encoding="utf-8") + (TEMPLATES / "board.css").read_text(encoding="utf-8")
-    script = (TEMPLATES / "board.js").read_text(encoding="utf-8")
-    views = [_view(board) for board in boards]
-    return (
-        _environment()
-        .get_template("index.html")
-        .render(views=views, style=style, script=script, policy=policy(style, script), version=__version__)
+    body = (
+        _environment().get_template("index.html").render(views=[_view(board) for board in boards], version=__version__)
+    )
+    return whole(
+        body,
+        title="GONERD leaderboard",
+        style=BASE.read_text(encoding="utf-8") + (TEMPLATES / "board.css").read_text(encoding="utf-8"),
+        script=(TEMPLATES / "board.js").read_text(encoding="utf-8"),
     )
 
 

@@ -180,17 +180,18 @@ def test_documents_that_a_pass_does_not_cover_are_counted(place, capsys):
 
 
 def test_the_command_shows_predictions_or_a_result_beside_the_gold_of_a_dataset(tmp_path, capsys):
-    from gonerd.evaluation.evaluate import evaluate
-    from gonerd.evaluation.predict import PredictConfig
-    from gonerd.formats.gold import Gold, GoldDocument
+    from gonerd.cli.main import main
 
     text, tokens, starts = "Ann saw Oslo", ("Ann", "saw", "Oslo"), (0, 4, 8)
     tags = ("B-PER", "O", "B-LOC")
     row = {"id": "a", "text": text, "tokens": tokens, "token_starts": starts, "ner_tags": tags, "source": "s"}
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
     (tmp_path / "mine.jsonl").write_text(json.dumps({"id": "a", "ner_tags": ["B-PER", "O", "O"]}) + "\n")
-    gold = Gold.of([GoldDocument("a", tokens, tags, starts, "s")], scheme=SCHEME, name="rows")
-    result = evaluate(str(tmp_path / "mine.jsonl"), gold, tmp_path / "results", config=PredictConfig(), name="mine")
+    command = ["evaluate", tmp_path / "mine.jsonl", "--data", tmp_path / "rows.jsonl", "--out", tmp_path / "out"]
+    with pytest.raises(SystemExit) as ended:
+        main([str(part) for part in command])
+    assert ended.value.code == 0
+    (result,) = (tmp_path / "out").rglob("rows-*.json")
     for inputs in ([], [tmp_path / "mine.jsonl"], [result]):
         call("view", *inputs, "--data", tmp_path / "rows.jsonl", "--out", tmp_path / "page.html")
         (sheet,) = data_of((tmp_path / "page.html").read_text(encoding="utf-8"))["sheets"]

@@ -4,6 +4,7 @@ let now = -1; // number of the current difference
 let picked = null; // a stretch of the adjudicator's own
 
 const place = role("text");
+place.classList.add("two", "notes");
 const settled = (number) => doc.taken[number] !== undefined;
 
 function open(number, raw) {

@@ -6,6 +6,8 @@ let settling = 0; // the timer of a selection that fingers may still change
 const SETTLED = 350; // milliseconds
 
 const place = role("text");
+place.classList.add("marking");
+place.tabIndex = 0;
 const sameSpan = (one, other) => one.start === other.start && one.end === other.end && one.label === other.label;
 const wording = (span) => "“" + shortened(doc.text.slice(span.start, span.end), 60) + "”";
 

@@ -1,5 +1,6 @@
 // Documents from the server, and work saved to it: on its own, shortly after every change, and never over newer work.
 const data = JSON.parse(document.getElementById("data").textContent);
+for (const part of document.querySelectorAll("[data-only]")) if (part.dataset.only !== data.kind) part.remove();
 const SOON = 400, AGAIN = 2000; // milliseconds to a save, and to another try
 
 const saver = { number: -1, revision: 0, dirty: false, timer: 0, running: null, stuck: false, take: null };
