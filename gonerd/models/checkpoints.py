@@ -17,6 +17,7 @@ from gonerd.errors import GonerdError, unknown_name
 from gonerd.labels import LabelScheme
 from gonerd.models.reach import reach_tokens
 from gonerd.models.repository import CheckpointFiles, find_checkpoint
+from gonerd.models.translate import is_lsg
 from gonerd.store import read_json, sha256_file
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
@@ -60,6 +61,7 @@ def load_checkpoint(
     files = _plain_files(name_or_path, revision)
     where = files.name
     config = load_config(files)
+    _refuse_lsg(config, where=where)
     if scheme is not None:
         _settle_labels(config, scheme, where=where, new_head=new_head)
     with _explained(where), without_bars():
@@ -181,6 +183,15 @@ def load_config(files: CheckpointFiles) -> Any:
         return AutoConfig.from_pretrained(files.folder, **SAFE)
 
 
+def _refuse_lsg(config: Any, *, where: str) -> None:
+    if is_lsg(config.to_dict()):
+        raise GonerdError(
+            "an LSG model, whose attention transformers does not know: it would compute full attention in its place",
+            where=where,
+            remedy="Load it with gonerd.models.load_encoder",
+        )
+
+
 def load_tokenizer(files: CheckpointFiles) -> Any:
     """Return the tokenizer, which must be a fast one and treats each word as one that follows a space.
 
@@ -188,15 +199,25 @@ def load_tokenizer(files: CheckpointFiles) -> Any:
     to add a space; models never saw most words that way.
     """
     from tokenizers.pre_tokenizers import ByteLevel
-    from transformers import AutoTokenizer
 
-    with _explained(files.name):
-        tokenizer = AutoTokenizer.from_pretrained(files.folder, add_prefix_space=True, **SAFE)
+    tokenizer = read_tokenizer(files, add_prefix_space=True)
     if not tokenizer.is_fast:
         raise GonerdError("its tokenizer can not tell which word a sub-token belongs to", where=files.name)
     if isinstance(step := tokenizer.backend_tokenizer.pre_tokenizer, ByteLevel):
         step.add_prefix_space = True
     return tokenizer
+
+
+def read_tokenizer(files: CheckpointFiles, **options: Any) -> Any:
+    """Return the tokenizer of a checkpoint as it is, but for options of transformers.
+
+    Raises:
+        GonerdError: there is none, or it is damaged.
+    """
+    from transformers import AutoTokenizer
+
+    with _explained(files.name):
+        return AutoTokenizer.from_pretrained(files.folder, **options, **SAFE)
 
 
 def _has_labels(config: Any, scheme: LabelScheme) -> bool:
@@ -286,7 +307,7 @@ def describe(name_or_path: str | Path, model: Any, tokenizer: Any) -> Checkpoint
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         reach_tokens=reach_tokens(config, tokenizer),
         labels=output_labels(config),
-        teacher=_teacher(Path(name_or_path)),
+        teacher=teacher_of(Path(name_or_path)),
     )
 
 
@@ -301,7 +322,8 @@ def _attention(config: Any) -> str:
     return f"window {'/'.join(str(width) for width in widths)}"
 
 
-def _teacher(folder: Path) -> str | None:
+def teacher_of(folder: Path) -> str | None:
+    """Return the name of the teacher that the model in a folder was distilled from, if it was."""
     if not (folder / "manifest.json").is_file():
         return None
     teacher = read_json(folder / "manifest.json").get("config", {}).get("teacher")

@@ -178,3 +178,60 @@ class EncoderConfig:
     def reach(self) -> int:
         """Tokens in the longest document that there are positions for."""
         return self.positions - self.position_offset
+
+
+Target = Literal["longformer", "bigbird", "lsg", "nystromformer", "full"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertConfig:
+    """What a model is made into."""
+
+    to: Target
+    """The new attention: longformer, bigbird, lsg, nystromformer or full."""
+    max_length: int = 4096
+    """Longest document in sub-tokens, special tokens included."""
+    window: int = 512
+    """Longformer: tokens that a token sees, half of them on each side."""
+    block: int | None = None
+    """BigBird and LSG: tokens in a block; 64 and 128 if not given, as published."""
+    random_blocks: int = 3
+    """BigBird: random blocks that a block sees."""
+    sparse_block: int = 128
+    """LSG: sparse keys on each side of the local blocks; 0 for none."""
+    factor: int = 2
+    """LSG: tokens that one sparse key stands for."""
+    global_tokens: int = 1
+    """LSG: global rows in front of a document."""
+    landmarks: int = 64
+    """Nystromformer: landmarks of a document, for its approximation of the softmax."""
+    kernel: int = 65
+    """Nystromformer: width of the convolution's kernel."""
+    approximate: bool = False
+    """Nystromformer: approximate the softmax, which the published checkpoints do not."""
+
+    def __post_init__(self) -> None:
+        if self.max_length < 1:
+            raise GonerdError(f"max_length is {self.max_length}", remedy="It must be 1 or more")
+        if self.kernel % 2 == 0:
+            raise GonerdError(f"kernel is {self.kernel}", remedy="It must be odd")
+
+    def attention(self, layers: int) -> Attention:
+        """Return the new attention of an encoder with that many layers."""
+        match self.to:
+            case "longformer":
+                return LongformerAttention(windows=(self.window,) * layers)
+            case "bigbird":
+                return BigBirdAttention(block=self.block or 64, random_blocks=self.random_blocks)
+            case "lsg":
+                return LSGAttention(
+                    block=self.block or 128,
+                    sparse_block=self.sparse_block,
+                    factor=self.factor,
+                    global_tokens=self.global_tokens,
+                )
+            case "nystromformer":
+                return NystromformerAttention(
+                    landmarks=self.landmarks, convolution=self.kernel, approximate=self.approximate
+                )
+        return FullAttention()

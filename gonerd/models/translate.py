@@ -37,8 +37,7 @@ def family_of(settings: Mapping[str, Any]) -> Family:
         GonerdError: the encoder is not of that type.
     """
     name = str(settings.get("model_type"))
-    architectures = [str(architecture) for architecture in settings.get("architectures") or ()]
-    if settings.get("base_model_prefix") == "lsg" or any(text.startswith("LSG") for text in architectures):
+    if is_lsg(settings):
         if name == LSG_ROBERTA.model_type:
             return LSG_ROBERTA
         raise GonerdError(f"LSG attention in a {name}", remedy="Of LSG models only LSG-RoBERTa is known")
@@ -46,6 +45,12 @@ def family_of(settings: Mapping[str, Any]) -> Family:
     if name not in plain:
         raise unknown_name("type of encoder", name, plain)
     return plain[name]
+
+
+def is_lsg(settings: Mapping[str, Any]) -> bool:
+    """Tell whether a `config.json` is of an LSG model, of whatever type it says it is."""
+    architectures = [str(architecture) for architecture in settings.get("architectures") or ()]
+    return settings.get("base_model_prefix") == "lsg" or any(name.startswith("LSG") for name in architectures)
 
 
 def encoder_config(settings: Any, family: Family, *, head: str) -> EncoderConfig:
