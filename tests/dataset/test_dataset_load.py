@@ -16,12 +16,12 @@ from gonerd.dataset.sources import content_hash, package_hash
 from gonerd.errors import GonerdError
 
 
-def run(code, *, cwd, home, **environment):
+def run(code, *, cwd, home, python=sys.executable, **environment):
     """Run Python code; return what it prints as JSON."""
     variables = {**os.environ, "HF_HOME": str(home), "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", **environment}
     variables.pop("PYTHONPATH", None)
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=120
+        [python, "-c", code], cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -97,6 +97,29 @@ print(json.dumps(found))
     assert "\n" not in message
     for part in ("giant-oak/GONERD", '"sample"', "data_dir="):
         assert part in message  # the original, offline: one line that names the ways out
+
+
+LOADER = """
+import json
+import gonerd
+from torch.utils.data import DataLoader
+
+def rows(batch):
+    return [row["id"] for row in batch]
+
+if __name__ == "__main__":
+    split = gonerd.load(data_dir=FOLDER, split="train")
+    made = DataLoader(split, batch_size=3, num_workers=2, multiprocessing_context="spawn", collate_fn=rows)
+    print(json.dumps([sum(made, []), split["id"][:]]))
+"""
+
+
+def test_workers_of_a_data_loader_read_the_rows(built, tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "loader.py").write_text(LOADER.replace("FOLDER", repr(str(built))))
+    code = f"import runpy; runpy.run_path({str(tmp_path / 'loader.py')!r}, run_name='__main__')"
+    seen, expected = run(code, cwd=tmp_path, home=tmp_path / "home", HF_HUB_OFFLINE="1")
+    assert seen == expected
 
 
 @pytest.fixture
