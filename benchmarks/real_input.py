@@ -108,7 +108,9 @@ def build_suggested(out: Path) -> int:
     documents = list(store.read_records(out / "documents", Document))
     suggested = list(suggest(documents, config=SuggestConfig(), scheme=load_scheme()))
     store.write_stage(suggested, out / "suggested", stage="annotate suggest", config={"with": "rules"})
-    config = BuildConfig(name="real-pages", annotations_creators="machine-generated", any_license=True)
+    config = BuildConfig(
+        name="real-pages", annotations_creators="machine-generated", any_license=True, suggestions=True
+    )
     build([out / "documents"], [out / "suggested"], out / "dataset", config=config)
     loaded = datasets.load_dataset("gonerd", data_dir=str(out / "dataset"))
     return sum(split.num_rows for split in loaded.values())

@@ -65,7 +65,7 @@ def build(
     if manifest.dropped:
         say(f"Each with its reason: {out / 'dropped.jsonl'}")
     _show_continuity(out)
-    stats(out)
+    stats(str(out))
     if config.standoff_only:
         say("The text is left out: build it again with --release from regenerated documents.")
     else:
@@ -102,7 +102,7 @@ def _show_continuity(folder: Path) -> None:
 
 
 @app.command
-def stats(folder: Path, /, *, json: bool = False, tokenizer: str | None = None, plots: bool = False) -> None:
+def stats(dataset: str, /, *, json: bool = False, tokenizer: str | None = None, plots: bool = False) -> None:
     """Show the statistics of a dataset: sizes, labels, lengths, names, sources, what test shares with train.
 
     Example: gonerd dataset stats dataset
@@ -111,8 +111,8 @@ def stats(folder: Path, /, *, json: bool = False, tokenizer: str | None = None, 
 
     Parameters
     ----------
-    folder
-        A dataset's folder.
+    dataset
+        A dataset's folder, a name such as `sample`, or a repository on the Hub.
     json
         Print statistics.json as it is; with a tokenizer, its lengths.
     tokenizer
@@ -120,9 +120,13 @@ def stats(folder: Path, /, *, json: bool = False, tokenizer: str | None = None, 
     plots
         Draw length, labels and mentions as PNG into plots/ of the folder, and show them in its card.
     """
+    from gonerd.dataset.named import dataset_folder
     from gonerd.dataset.statistics import read_statistics
     from gonerd.formats.jsonl import dumps
 
+    folder = dataset_folder(dataset)
+    if plots and folder != Path(dataset):
+        raise GonerdError("plots are drawn into a dataset's own folder", remedy="Give a folder that you have built")
     if plots:
         from gonerd.dataset.plots import write_plots
 
@@ -228,7 +232,7 @@ def export(dataset: str, path: Path, /, *, split: str, to: Form = "jsonl") -> No
 
 
 @app.command
-def diff(first: Path, second: Path, /) -> int:
+def diff(first: str, second: str, /) -> int:
     """Compare two datasets: documents added, removed, rewritten, relabelled, moved. Exit code 1 if they differ.
 
     Example: gonerd dataset diff release-1.0.0 release-1.1.0
@@ -236,13 +240,14 @@ def diff(first: Path, second: Path, /) -> int:
     Parameters
     ----------
     first
-        The older dataset's folder.
+        The older dataset: a folder, a name such as `sample`, or a repository on the Hub, as `organisation/name@v1.0.0`.
     second
-        The newer one's.
+        The newer one, likewise.
     """
     from gonerd.dataset.compare import compare
+    from gonerd.dataset.named import dataset_folder
 
-    found = compare(first, second)
+    found = compare(dataset_folder(first), dataset_folder(second))
     for kind in ("added", "removed", "rewritten", "relabelled", "moved"):
         ids = getattr(found, kind)
         say(f"{kind}: {len(ids)}" + (f" ({', '.join(ids[:20])}{', …' if len(ids) > 20 else ''})" if ids else ""))

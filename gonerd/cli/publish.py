@@ -49,6 +49,8 @@ def _show(plan: Plan, *, dry_run: bool) -> None:
         say(f"{kind}: {len(names)}" + (f" ({', '.join(names)})" if names and kind != "same" else ""))
     if plan.not_published:
         say(f"not published, as no dataset has them: {', '.join(plan.not_published)}")
+    if plan.removal_requests:
+        say(f"removed.toml: {plan.removal_requests} requests, and none of those documents is in it")
     if plan.gold is not None:
         say(f"the labels that are kept back {'would be' if dry_run else 'are'} in {plan.gold}")
     if dry_run:

@@ -24,6 +24,7 @@ from gonerd.store import is_current, read_manifest, sha256_file, shards
 
 __all__ = ["BuildConfig", "Given", "build", "write_dataset"]
 
+SUGGESTED = "annotate suggest"  # the stage whose output is no gold
 _DEFAULTS = BuildConfig()
 _NOTHING = Given()
 
@@ -53,17 +54,30 @@ def build(
         progress: told how many documents are done, and of how many.
 
     Raises:
-        GonerdError: a folder is not a finished stage, an id occurs twice, or a label is outside the scheme.
+        GonerdError: a folder is not a finished stage, an id occurs twice, a label is outside the scheme, or the gold is
+            a program's suggestions and the configuration does not say so.
     """
     inputs = [*_inputs(documents, gold), *given_hashes(given)]
     run = dataset_run(config, tokenizer=tokenizer_settings(), inputs=inputs)
     if is_current(out, run):
         return read_manifest(out)
+    _check_checked(gold, config)
     builder = _Builder(documents, gold, config, given)
     plan = builder.plan(progress)
     return write_rows(
         builder.rows(plan, progress), out, run=run, config=config, close=lambda: builder.close(plan), progress=silent
     )
+
+
+def _check_checked(gold: Sequence[Path], config: BuildConfig) -> None:
+    """Raise if annotations that nobody has looked at are about to be taken as gold."""
+    unchecked = [folder for folder in gold if read_manifest(folder).stage == SUGGESTED]
+    if unchecked and not config.suggestions:
+        raise GonerdError(
+            "these are a program's suggestions, which nobody has checked",
+            where=unchecked[0],
+            remedy="Correct and adjudicate them (gonerd annotate), or add --suggestions, and the card will say so",
+        )
 
 
 def _inputs(documents: Sequence[Path], gold: Sequence[Path]) -> list[str]:
@@ -89,7 +103,7 @@ class _Builder:
         self._folders, self._config = documents, config
         self._labels = load_scheme(config.scheme).names
         self._refused = Refusals(config, read_removed(given.removed))
-        self._fixed = dict(given.splits)
+        self._fixed, self._removed = dict(given.splits), given.removed
         self._previous = Previous(given.previous) if given.previous else None
         self._documents = Lookup([path for folder in documents for path in shards(folder)], Document, key="id")
         self._gold = Lookup([path for folder in gold for path in shards(folder)], Annotation, key="document_id")
@@ -122,7 +136,7 @@ class _Builder:
 
     def close(self, plan: Splits) -> Closing:
         """Return what is known once all rows have passed."""
-        return Closing(plan.leaks, self._previous.continuity() if self._previous else None)
+        return Closing(plan.leaks, self._previous.continuity() if self._previous else None, self._removed)
 
     def rows(self, plan: Splits, progress: Progress) -> Iterator[Row | Dropped]:
         """Yield what becomes of every document, and of gold without one."""

@@ -16,6 +16,8 @@ from typing import Any
 from gonerd.dataset.columns import COLUMNS, yaml_features
 from gonerd.dataset.config import BuildConfig
 from gonerd.dataset.files import DataFile
+from gonerd.dataset.previous import Continuity, entry_of
+from gonerd.dataset.release import STANDOFF
 from gonerd.dataset.statistics import Statistics
 from gonerd.labels import LabelScheme
 from gonerd.records import Example, Manifest
@@ -44,6 +46,7 @@ class Facts:
     statistics: Statistics
     files: tuple[DataFile, ...]
     sample: Example
+    continuity: Continuity | None = None  # what it keeps of the release before
 
 
 class Markdown(str):
@@ -80,6 +83,9 @@ def render_card(facts: Facts) -> str:
         hidden_labels=facts.manifest.config.get("hidden_labels", []),
         columns=[(name, kind, Markdown(meaning)) for name, kind, meaning in COLUMNS],
         sample=Markdown(_shown(facts.sample)),
+        removal_requests=facts.manifest.config.get("removal_requests", 0),
+        continuity=facts.continuity,
+        changelog=[entry_of(facts.manifest), *(facts.continuity.history if facts.continuity else ())],
         gonerd_version=facts.manifest.version,
     )
     return f"---\n{front}\n---\n\n{body}"
@@ -99,6 +105,15 @@ def front_matter(facts: Facts) -> dict[str, Any]:
         "task_categories": ["token-classification"],
         "task_ids": ["named-entity-recognition"],
         "tags": ["long-context", "gonerd"],
+        **_loading(facts),
+    }
+
+
+def _loading(facts: Facts) -> dict[str, Any]:
+    """Return which files are rows, and of what kind: the data, or without text the stand-off documents."""
+    if not facts.files:
+        return {"configs": [{"config_name": "standoff", "data_files": STANDOFF}]}
+    return {
         "configs": [{"config_name": "default", "data_files": [_pattern(file) for file in facts.files]}],
         "dataset_info": {
             "features": yaml_features(facts.scheme.tags),

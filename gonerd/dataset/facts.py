@@ -9,6 +9,7 @@ from gonerd.dataset.card import Facts
 from gonerd.dataset.config import BuildConfig
 from gonerd.dataset.examples import read_examples
 from gonerd.dataset.files import DataFile, data_files, read_rows, split_of
+from gonerd.dataset.previous import read_continuity
 from gonerd.dataset.statistics import in_order, read_statistics
 from gonerd.errors import GonerdError
 from gonerd.labels import load_scheme
@@ -56,6 +57,7 @@ def read_facts(folder: Path) -> Facts:
         read_statistics(folder),
         tuple(_data_file(folder, manifest, split) for split in in_order(names)),
         _shortest(folder, shown),
+        read_continuity(folder),
     )
 
 

@@ -19,11 +19,12 @@ from gonerd.dataset.release import RELEASE, STANDOFF, Release
 from gonerd.dataset.statistics import STATISTICS, Statistics, read_statistics
 from gonerd.errors import GonerdError, unknown_name
 from gonerd.formats import jsonl
+from gonerd.formats.removed import REMOVED
 from gonerd.records import Manifest, Shard, sha256_of
 from gonerd.store import MANIFEST, read_json, read_manifest, sha256_file, write_json
 
 GOLD = "gold.json"
-_SAME = ("dropped.jsonl", "previous.json", "removed.toml")  # what tells no label
+_SAME = ("dropped.jsonl", "previous.json", REMOVED)  # what tells no label
 
 
 def hide_labels(folder: Path, split: str, *, out: Path, gold: Path) -> Manifest:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gonerd.dataset.release import read_release, read_standoff
 from gonerd.dataset.scratch import scratch
 from gonerd.formats import jsonl
-from gonerd.records import Example
-from gonerd.store import read_json
+from gonerd.records import Example, Manifest
+from gonerd.store import MANIFEST, read_json, read_manifest
 
 PREVIOUS = "previous.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a card's changelog says of a version before."""
+
+    version: str
+    date: str
+    changes: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,7 @@ class Continuity:
     kept: int  # documents, among them those whose id alone has changed
     added: int
     vanished: tuple[str, ...]  # ids of the old release that are not in the new one, sorted
+    history: tuple[Entry, ...] = ()  # the versions before, newest first, as far as they are known
 
 
 class Previous:
@@ -34,7 +45,7 @@ class Previous:
         Raises:
             GonerdError: a file is missing, broken, or not the one that was released.
         """
-        self._release = read_release(folder)
+        self._release, self._folder = read_release(folder), folder
         self._base = scratch("old (id TEXT PRIMARY KEY, text_sha256 TEXT, split TEXT, kept INTEGER)")
         self._base.execute("CREATE INDEX by_text ON old (text_sha256)")
         for document in read_standoff(folder):
@@ -59,13 +70,32 @@ class Previous:
     def continuity(self) -> Continuity:
         """Return what became of the old documents."""
         vanished = tuple(name for (name,) in self._base.execute("SELECT id FROM old WHERE NOT kept ORDER BY id"))
-        return Continuity(self._release.name, self._release.version, self._kept, self._added, vanished)
+        name, version = self._release.name, self._release.version
+        return Continuity(name, version, self._kept, self._added, vanished, _history(self._folder))
 
     def _find(self, document_id: str, text_sha256: str) -> tuple[str, str] | None:
         """Return id and split of a document in the release before; of several with this text, the last."""
         query = "SELECT id, split FROM old WHERE id = ? OR text_sha256 = ? ORDER BY id = ? DESC, rowid DESC"
         found: tuple[str, str] | None = self._base.execute(query, (document_id, text_sha256, document_id)).fetchone()
         return found
+
+
+def _history(folder: Path) -> tuple[Entry, ...]:
+    """Return the changelog up to a release, as far as its folder tells: a bare Release does not."""
+    if not (folder / MANIFEST).is_file():
+        return ()
+    manifest, before = read_manifest(folder), read_continuity(folder)
+    return (entry_of(manifest), *(before.history if before else ()))
+
+
+def entry_of(manifest: Manifest) -> Entry:
+    """Return what the changelog says of the dataset that a manifest describes."""
+    build: Any = manifest.config.get("build") or {}
+    return Entry(
+        version=str(build.get("version", "")),
+        date=str(build.get("released") or manifest.finished_at[:10]),
+        changes=str(build.get("changes") or ""),
+    )
 
 
 def read_continuity(folder: Path) -> Continuity | None:

@@ -16,9 +16,10 @@ from typing import Any
 
 from gonerd.dataset.facts import hidden_splits, read_build_config
 from gonerd.dataset.hidden import hide_labels
-from gonerd.dataset.publishable import OPTIONAL, REQUIRED, check_publishable, published_files
-from gonerd.dataset.remote import Remote, read_remote, remote_manifest
+from gonerd.dataset.publishable import OPTIONAL, REQUIRED, check_publishable, check_removed, published_files
+from gonerd.dataset.remote import Remote, read_remote, remote_file, remote_manifest
 from gonerd.errors import GonerdError, hub_errors
+from gonerd.formats.removed import REMOVED, read_removed
 from gonerd.records import Manifest, Progress, silent
 from gonerd.store import MANIFEST, read_manifest, sha256_file
 
@@ -35,6 +36,8 @@ class PublishConfig:
     """Show what would change, and change nothing."""
     hide_labels: str | None = None
     """A split that is published without its labels, which are kept in a folder of their own."""
+    removed: Path | None = None
+    """A removed.toml: refuse a folder that holds one of its documents, as for the lists of folder and repository."""
     gold: Path | None = None
     """Folder for the labels that are kept back; beside the dataset's, with the ending -SPLIT-gold, if not given."""
 
@@ -53,6 +56,7 @@ class Plan:
     commit: str | None  # that holds the version; None before it is pushed
     tagged: bool  # the tag is there already
     gold: Path | None  # where the labels are that were kept back
+    removal_requests: int = 0  # that the folder was checked against
 
     @property
     def done(self) -> bool:
@@ -76,16 +80,20 @@ def publish(folder: Path, repository: str, *, config: PublishConfig | None = Non
         What was changed, or with `dry_run` would be.
 
     Raises:
-        GonerdError: the folder is not ready to be published, the version is published with another content, the push
-            would reveal labels that the repository hides, or the Hub cannot be reached or refuses.
+        GonerdError: the folder is not ready to be published or holds a document that was to be removed, the version is
+            published with another content, the push would reveal labels that the repository hides, or the Hub cannot be
+            reached or refuses.
     """
     chosen = config or PublishConfig()
     check_publishable(folder)
+    requests = _check_lists(folder, chosen)
     with _prepared(folder, chosen) as (prepared, gold):
         remote = read_remote(repository)
+        if remote and (published := remote_file(remote, REMOVED)):
+            check_removed(folder, read_removed(published), where=f"{REMOVED} of {repository}")
         plan, contents = _plan(prepared, repository, remote, chosen)
         unknown = tuple(published_files(folder)[1])
-        plan = replace(plan, gold=gold, not_published=unknown)
+        plan = replace(plan, gold=gold, not_published=unknown, removal_requests=requests)
         progress(1, 3)
         if chosen.dry_run or plan.done:
             return plan
@@ -95,6 +103,15 @@ def publish(folder: Path, repository: str, *, config: PublishConfig | None = Non
             _tag(repository, plan.tag, commit)
         progress(3, 3)
         return replace(plan, commit=commit, tagged=True)
+
+
+def _check_lists(folder: Path, config: PublishConfig) -> int:
+    """Raise if the folder holds what its own list, or the one given, names; return how many requests they have."""
+    lists = [path for path in (folder / REMOVED, config.removed) if path and (path == config.removed or path.is_file())]
+    for path in lists:
+        check_removed(folder, read_removed(path), where=path)
+    read = [read_removed(path) for path in lists]
+    return len({name for removed in read for name in (*removed.ids, *removed.urls)})
 
 
 @contextlib.contextmanager

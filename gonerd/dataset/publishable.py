@@ -14,13 +14,14 @@ from gonerd.dataset.release import RELEASE, STANDOFF
 from gonerd.dataset.statistics import STATISTICS
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.formats.removed import REMOVED, Removed
 from gonerd.records import Manifest
 from gonerd.store import DROPPED, MANIFEST, read_json, read_manifest, sha256_file
 
 CARD = "README.md"
 CROISSANT = "croissant.json"
 REQUIRED = (CARD, CROISSANT, MANIFEST, RELEASE, STANDOFF, STATISTICS)
-OPTIONAL = (DROPPED, PREVIOUS, "widened.jsonl", "removed.toml")
+OPTIONAL = (DROPPED, PREVIOUS, "widened.jsonl", REMOVED)
 _DESCRIBED = {"annotators": "who annotated, and how", "contact": "where to ask for a removal", "summary": "what it is"}
 _CARD_FIELDS = (
     "license", "language", "annotations_creators", "task_categories", "size_categories", "configs", "dataset_info",
@@ -88,13 +89,25 @@ def _unlicensed(folder: Path) -> Iterator[str]:
         yield f"{len(without)} documents have no licence ({', '.join(without[:3])}{more})"
 
 
+def check_removed(folder: Path, removed: Removed, *, where: object) -> None:
+    """Raise if a document that someone has asked to be taken out is in a dataset's folder."""
+    found = [str(row["id"]) for row in _rows(folder) if removed.find(row["id"], row["url"])]
+    if found:
+        raise GonerdError(
+            f"{len(found)} documents are in it that were to be removed ({', '.join(found[:3])}"
+            f"{', …' if len(found) > 3 else ''}), as {where} says",
+            where=folder,
+            remedy="Build it again with this list as --removed, and a new --version",
+        )
+
+
 def _rows(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield id and licence of every document that is there, from its data or, without text, from the Release."""
+    """Yield id, address and licence of every document, from its data or, without text, from the Release."""
     if is_standoff_only(read_manifest(folder)):
         yield from (value for _, value in jsonl.read_objects(folder / STANDOFF))
         return
     for path in (path for paths in data_files(folder).values() for path in paths if path.is_file()):
-        yield from read_rows(path, columns=("id", "license"))
+        yield from read_rows(path, columns=("id", "url", "license"))
 
 
 def _undescribed(folder: Path, manifest: Manifest) -> Iterator[str]:

@@ -16,7 +16,7 @@ from gonerd.dataset.licenses import Refusals
 from gonerd.dataset.lookup import Lookup
 from gonerd.dataset.release import RELEASE, STANDOFF, Release, StandoffDocument, read_release
 from gonerd.dataset.tokens import tokenizer, tokenizer_settings
-from gonerd.dataset.write import OWN_TOKENS, Row, SplitWatch, dataset_run, write_rows
+from gonerd.dataset.write import OWN_TOKENS, Closing, Row, SplitWatch, dataset_run, write_rows
 from gonerd.errors import GonerdError
 from gonerd.formats.removed import read_removed
 from gonerd.formats.standoff import check_surface
@@ -60,7 +60,7 @@ def rebuild(
     if is_current(out, run):
         return read_manifest(out)
     work = _Rebuilder(release, files, config, removed)
-    return write_rows(work.rows(progress), out, run=run, config=config, close=work.watch.close, progress=silent)
+    return write_rows(work.rows(progress), out, run=run, config=config, close=work.close, progress=silent)
 
 
 def _check_settings(about: Release, folder: Path) -> None:
@@ -94,7 +94,7 @@ class _Rebuilder:
     """Makes the rows of a release in their order."""
 
     def __init__(self, release: Path, files: Sequence[Path], config: BuildConfig, removed: Path | None) -> None:
-        self._config = config
+        self._config, self._removed = config, removed
         self._labels = load_scheme(config.scheme).names
         self._refused = Refusals(config, read_removed(removed))
         self._documents = Lookup(files, Document, key="id")
@@ -114,6 +114,10 @@ class _Rebuilder:
         for name in self._documents.names():
             if name not in self._entries:
                 yield Dropped(name, Reason.NO_ANNOTATION, "not in the release")
+
+    def close(self) -> Closing:
+        """Return what is known once all rows have passed."""
+        return replace(self.watch.close(), removed=self._removed)
 
     def _outcome(self, entry: StandoffDocument) -> Row | Dropped:
         if refused := self._refused.find(entry.id, entry.url, entry.license):

@@ -71,15 +71,22 @@ def read_remote(repository: str, revision: str = "main") -> Remote | None:
         return Remote(repository, info.sha or "", bool(info.private), files)
 
 
-def remote_manifest(remote: Remote) -> tuple[Manifest, bytes] | None:
-    """Return the manifest of the dataset in a repository with its bytes, or None if there is none that can be read."""
-    if MANIFEST not in remote.files:
+def remote_file(remote: Remote, name: str) -> Path | None:
+    """Return a file of a repository, downloaded, or None if it has none of this name."""
+    if name not in remote.files:
         return None
     from huggingface_hub import hf_hub_download
 
-    with hub_errors(remote.repository, f"reading {MANIFEST}"):
-        path = hf_hub_download(remote.repository, MANIFEST, repo_type="dataset", revision=remote.commit)
-    content = Path(path).read_bytes()
+    with hub_errors(remote.repository, f"reading {name}"):
+        return Path(hf_hub_download(remote.repository, name, repo_type="dataset", revision=remote.commit))
+
+
+def remote_manifest(remote: Remote) -> tuple[Manifest, bytes] | None:
+    """Return the manifest of the dataset in a repository with its bytes, or None if there is none that can be read."""
+    path = remote_file(remote, MANIFEST)
+    if path is None:
+        return None
+    content = path.read_bytes()
     try:
         return jsonl.from_json(Manifest, jsonl.loads(content.decode("utf-8"))), content
     except ValueError:

@@ -21,7 +21,7 @@ from gonerd.dataset.split import Item, Leak, Splitter
 from gonerd.dataset.statistics import STATISTICS, Collector, in_order
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
-from gonerd.formats.removed import NOTHING_REMOVED
+from gonerd.formats.removed import NOTHING_REMOVED, REMOVED, read_removed
 from gonerd.labels import load_scheme
 from gonerd.records import Dropped, Example, Fingerprint, Manifest, Progress, Shard, fingerprint, silent
 from gonerd.store import (
@@ -55,6 +55,7 @@ class Closing:
 
     torn: tuple[Leak, ...] = ()
     continuity: Continuity | None = None
+    removed: Path | None = None  # the list that was honoured
 
 
 class SplitWatch:
@@ -187,12 +188,15 @@ class _FolderWriter:
         if closing.continuity:
             write_json(self._folder / PREVIOUS, closing.continuity)
         write_json(self._folder / RELEASE, self._release(run, data, prints))
-        config = {**canonical(run.config), "fingerprints": {split: asdict(print_) for split, print_ in prints.items()}}
+        if closing.removed:
+            shutil.copyfile(closing.removed, self._folder / REMOVED)
+        config = {**canonical(run.config), "removal_requests": len(read_removed(closing.removed))}
+        config = {**config, "fingerprints": {split: asdict(print_) for split, print_ in prints.items()}}
         shown = self._without_text() if self._config.standoff_only else data
         outputs = [file.shard for file in shown] or [self._standoff_shard(data)]
         dropped = jsonl.read(self._folder / DROPPED, Dropped)
         manifest = replace(run.manifest(outputs, read=read, dropped=dropped), config=config)
-        facts = Facts(self._config, self._scheme, manifest, statistics, tuple(shown), sample)
+        facts = Facts(self._config, self._scheme, manifest, statistics, tuple(shown), sample, closing.continuity)
         write_card(facts, self._folder / "README.md")
         if shown:
             write_croissant(facts, self._folder)

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from gonerd.errors import GonerdError
 from gonerd.records import Dropped, Reason
 
+REMOVED = "removed.toml"
 _REMEDY = 'Write [[removed]] with id = "..." or url = "...", and date = 2026-01-31; nothing else'
 
 
@@ -38,9 +39,16 @@ class Removed:
     def __len__(self) -> int:
         return len(self.ids) + len(self.urls)
 
-    def find(self, document_id: str, url: str | None) -> Dropped | None:
-        """Return why a document is not handed on, or None if nobody has asked for that."""
-        asked = self.ids.get(document_id) or (self.urls.get(same_page(url)) if url else None)
+    def find(self, document_id: str, *urls: str | None) -> Dropped | None:
+        """Return why a document is not handed on, or None if nobody has asked for that.
+
+        Args:
+            document_id: its name.
+            *urls: its addresses, such as the one asked for and the one that this led to.
+        """
+        asked = self.ids.get(document_id)
+        for url in filter(None, urls):
+            asked = asked or self.urls.get(same_page(url))
         return Dropped(document_id, Reason.REMOVED, f"asked for on {asked}") if asked else None
 
 

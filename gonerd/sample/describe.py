@@ -13,8 +13,15 @@ if TYPE_CHECKING:
 
 ANNOTATORS = (
     "The site's articles were annotated twice, independently, by a large language model working from the one-page "
-    "quick card; the differences were settled one by one by another such model, and the gold was read again against "
-    "the guideline. Agreement here shows that the tools work, not how reliably people annotate."
+    "quick card."
+)
+AGREEMENT = (
+    "F1 0.991 on exact spans with labels. Both annotators are the same kind of model: this shows that the tools work, "
+    "not how reliably people annotate."
+)
+ADJUDICATION = (
+    "The differences were settled one by one by another such model, every decision is kept, and the gold was read again "
+    "against the guideline."
 )
 GENERATED = " The generated documents carry the gold that they were generated with."
 
@@ -28,6 +35,8 @@ def dataset_config() -> BuildConfig:
         summary="A fictional county newspaper's articles and generated documents, with named entities. Made to try "
         "gonerd offline, not to train anything for use.",
         annotators=ANNOTATORS + GENERATED,
+        agreement=AGREEMENT,
+        adjudication=ADJUDICATION,
         annotations_creators="machine-generated",
         language_creators="machine-generated",
     )
@@ -41,6 +50,8 @@ def sample_config() -> BuildConfig:
         name="gonerd-sample",
         summary="The articles of a fictional county newspaper, with named entities. Made to try gonerd offline.",
         annotators=ANNOTATORS,
+        agreement=AGREEMENT,
+        adjudication=ADJUDICATION,
         annotations_creators="machine-generated",
         language_creators="machine-generated",
     )

@@ -76,12 +76,19 @@ def test_no_field_is_left_unfilled(built):
     for trace in ("{{", "{%", "Undefined", "None"):
         assert trace not in text
     assert "two test programs" in text
+    assert "Agreement between annotators: not stated" in text
+    assert "How their differences were settled: not stated" in text
+    assert "Requests that this version honours (`removed.toml`): 0." in text
+    assert "## Changelog\n\n- `1.0.0` (" in text
     assert "text[token_starts[i] : token_starts[i] + len(tokens[i])] == tokens[i]" in text
 
 
 def test_hostile_text_breaks_neither_yaml_nor_markdown(tmp_path):
     documents = [make_document(n, source=HOSTILE, title=HOSTILE, license=HOSTILE) for n in range(5)]
-    config = BuildConfig(name=HOSTILE, summary=HOSTILE, annotators=HOSTILE, contact=HOSTILE, any_license=True)
+    config = BuildConfig(
+        name=HOSTILE, summary=HOSTILE, annotators=HOSTILE, agreement=HOSTILE, adjudication=HOSTILE, changes=HOSTILE,
+        contact=HOSTILE, any_license=True,
+    )  # fmt: skip
     build(*make_stages(tmp_path, documents, map(make_gold, documents)), tmp_path / "out", config=config)
     text = card(tmp_path / "out")
     data = DatasetCard(text).data.to_dict()

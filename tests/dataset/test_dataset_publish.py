@@ -241,6 +241,48 @@ def test_files_that_no_dataset_has_are_not_published_and_named(stub, spoilt):
     assert "notes.txt" not in stub.files
 
 
+def test_what_was_to_be_removed_is_not_published(stub, first, second, tmp_path):
+    from gonerd.dataset.build import Given
+
+    (tmp_path / "removed.toml").write_text('[[removed]]\nid = "doc-002"\ndate = 2026-01-01\n')
+    refused = stub.refusal(first, "--removed", tmp_path / "removed.toml")
+    assert "1 documents are in it that were to be removed (doc-002)" in refused
+    assert "--version" in refused
+    stub.publish(first)
+    documents = [make_document(number) for number in range(14)]
+    stages = make_stages(tmp_path / "stages", documents, map(make_gold, documents))
+    told = BuildConfig(annotators="a", contact="b", version="1.0.1")
+    build(*stages, tmp_path / "less", config=told, given=Given(removed=tmp_path / "removed.toml"))
+    shown = stub.publish(tmp_path / "less", "--removed", tmp_path / "removed.toml").stdout
+    assert "removed.toml: 1 requests" in shown
+    assert b"doc-002" in stub.files["removed.toml"]
+    assert b"doc-002" not in stub.files["standoff.jsonl"]
+    assert "removed.toml of org/my-news" in stub.refusal(second)  # a later version that brings it back
+
+
+def test_statistics_and_differences_of_what_is_published(stub, first, second, capsys):
+    from gonerd.cli.dataset import app
+    from gonerd.errors import GonerdError
+
+    def gonerd(*arguments):
+        return app([str(argument) for argument in arguments], result_action="return_value")
+
+    stub.publish(first)
+    stub.publish(second)
+    capsys.readouterr()
+    gonerd("stats", NAME, "--json")
+    assert json.loads(capsys.readouterr().out)["total"]["documents"] == 17
+    gonerd("stats", "sample")
+    assert gonerd("diff", f"{NAME}@v1.0.0", NAME) == 1
+    assert "added: 3" in capsys.readouterr().out
+    assert gonerd("diff", first, f"{NAME}@v1.0.0") == 0
+    for name, message in (("smaple", "Did you mean 'sample'"), ("org/none", "no such repository")):
+        with pytest.raises(GonerdError, match=message):
+            gonerd("stats", name)
+    with pytest.raises(GonerdError, match="own folder"):
+        gonerd("stats", "sample", "--plots")
+
+
 LOAD = """
 import json, sys
 from datasets import load_dataset

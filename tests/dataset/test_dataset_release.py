@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 from dataset_support import CONFIG, make_document, make_gold, make_stages
+from huggingface_hub import DatasetCard
 
 from gonerd.cli.dataset import app
 from gonerd.dataset.build import Given, build
@@ -56,6 +57,9 @@ def test_removed_documents_are_in_no_file(stages, first, tmp_path):
     assert reasons(tmp_path / "out") == {"doc-002": "removed", "doc-005": "removed"}
     assert not {"doc-002", "doc-005"} & split_by_id(tmp_path / "out").keys()
     assert manifest.key != read_manifest(first).key
+    assert (tmp_path / "out/removed.toml").read_bytes() == (tmp_path / "removed.toml").read_bytes()
+    card = (tmp_path / "out/README.md").read_text()
+    assert "Requests that this version honours (`removed.toml`): 2. Documents that were left out for them: 2." in card
     again = rebuild(first, stages[0], tmp_path / "again", config=CONFIG, removed=tmp_path / "removed.toml")
     assert again.dropped == {"removed": 2}
     with pytest.raises(GonerdError, match="no such file"):
@@ -83,6 +87,12 @@ def test_a_stand_off_build_holds_no_text_and_can_be_rebuilt(first, tmp_path):
         if path.is_file():
             content = path.read_text(encoding="utf-8")
             assert not any(document.text[60:160] in content for document in DOCUMENTS), path.name
+    front = DatasetCard.load(tmp_path / "out/README.md").data.to_dict()
+    assert front["configs"] == [{"config_name": "standoff", "data_files": "standoff.jsonl"}]
+    assert "dataset_info" not in front
+    card = (tmp_path / "out/README.md").read_text()
+    assert "gonerd dataset build --release . --documents documents" in card
+    assert "load_dataset(" not in card
     with pytest.raises(GonerdError, match="without its text"):
         read_examples(tmp_path / "out", "train").__next__()
     again = rebuild(tmp_path / "out", hidden[0], tmp_path / "again", config=replace(CONFIG, any_license=True))
@@ -168,7 +178,7 @@ def test_old_documents_stay_where_they_were(first, tmp_path):
     ]
     documents = [*new, *kept]
     stages = make_stages(tmp_path, documents, map(make_gold, documents))
-    config = replace(CONFIG, version="1.1.0", salt="another")
+    config = replace(CONFIG, version="1.1.0", salt="another", changes="More of *them*.", released="2026-02-03")
     build(*stages, tmp_path / "out", config=config, given=Given(previous=first))
     now = split_by_id(tmp_path / "out")
     assert {name: now[name] for name in old if name not in (gone, renamed)} == {
@@ -182,6 +192,28 @@ def test_old_documents_stay_where_they_were(first, tmp_path):
     assert found.vanished == (gone,)
     assert read_statistics(tmp_path / "out").torn_groups
     assert {now[f"doc-{number:03d}"] for number in range(60, 80)} == {"train", "validation", "test"}
+    build(*stages, tmp_path / "third", config=replace(config, version="1.2.0"), given=Given(previous=tmp_path / "out"))
+    assert [entry.version for entry in read_continuity(tmp_path / "third").history] == ["1.1.0", "1.0.0"]
+    card = (tmp_path / "third/README.md").read_text().partition("## Changelog")[2].partition("## Citation")[0]
+    assert "- `1.2.0` (2026-02-03): More of \\*them\\*.\n  Since `1.1.0`: 34 documents kept, 0 new, 0 gone." in card
+    assert card.index("`1.2.0`") < card.index("- `1.1.0`") < card.index("- `1.0.0`")
+
+
+def test_suggestions_are_no_gold_unless_that_is_said(tmp_path):
+    from gonerd.annotation.suggest import STAGE
+    from gonerd.dataset.build import SUGGESTED
+
+    assert SUGGESTED == STAGE
+    documents = DOCUMENTS[:4]
+    write_stage(documents, tmp_path / "documents", stage="documents", config={})
+    write_stage(map(make_gold, documents), tmp_path / "suggested", stage=STAGE, config={})
+    folders = [tmp_path / "documents"], [tmp_path / "suggested"]
+    with pytest.raises(GonerdError, match=r"suggestions, which nobody has checked.*--suggestions"):
+        build(*folders, tmp_path / "out", config=CONFIG)
+    assert not (tmp_path / "out").exists()
+    build(*folders, tmp_path / "out", config=replace(CONFIG, suggestions=True))
+    card = (tmp_path / "out/README.md").read_text()
+    assert "**The labels are a program's suggestions: nobody has checked them.**" in card
 
 
 def test_a_split_that_differs_from_the_release_before_is_an_error(first, stages, tmp_path):
