@@ -7,19 +7,25 @@ Needs the extra `dataset` and spaCy. Documents come from gonerd's generator: of 
 about so many words. Each measurement is a process of its own; memory is the most that it held at once, as the system
 counts it, with what the imports take stated beside it. The peer reads the same documents, makes the same tokens and
 tags, and writes Parquet; it makes no splits, looks for no near-duplicates, and counts nothing.
-The figures go to `benchmarks/results/dataset.json` with `--record`.
+With `--work DIR` inputs and measurements stay there, and a run that was broken off goes on: what is measured is not
+measured again, and what is not there is left out of the record with `--measured`. The figures go to
+`benchmarks/results/dataset.json` with `--record`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -113,19 +119,40 @@ def peak() -> float:
     return round(most / (2**20 if sys.platform == "darwin" else 2**10), 1)
 
 
-def compare(size: str, work: Path) -> dict[str, Any]:
-    """Generate documents of one size and measure both builders on them."""
+def compare(size: str, work: Path, *, measured: bool = False) -> dict[str, Any]:
+    """Generate documents of one size and measure both builders on them, or take what is measured."""
     count, _, words = size.partition(":")
+    work = work / size.replace(":", "-")
     folder = work / "input"
-    run("--generate", folder, "--size", size)
+    if not (folder / "gold" / store.MANIFEST).is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        run("--generate", folder, "--size", size)
     content = sum(path.stat().st_size for path in (folder / "documents").glob("*.jsonl"))
     report: dict[str, Any] = {"documents": int(count), "words_about": int(words) if words else None}
     report["input_mib"] = round(content / 2**20, 1)
     for name in BUILDERS:
-        (work / name).mkdir()
-        found = json.loads(run("--measure", name, "--folder", folder, "--out", work / name / "dataset"))
-        report[name] = {**found, "documents_per_second": round(int(count) / found["seconds"], 1)}
+        path = work / f"{name}.json"
+        if not path.is_file() and not measured:
+            with tempfile.TemporaryDirectory(dir=work) as out:
+                found = run("--measure", name, "--folder", folder, "--out", Path(out) / "dataset")
+            path.write_text(found, encoding="utf-8")
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            report[name] = {**found, "documents_per_second": round(int(count) / found["seconds"], 1)}
     return report
+
+
+def surroundings() -> dict[str, Any]:
+    """Return date, hardware and versions."""
+    load = [round(value, 1) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
+    names = ("gonerd", "datasets", "pyarrow", "spacy", "numpy")
+    return {
+        "date": store.utc_now()[:10],
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "load_average_at_the_end": load,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in names},
+    }
 
 
 def run(*arguments: object) -> str:
@@ -139,6 +166,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Speed and memory of building a dataset.")
     parser.add_argument("--size", action="append", help="documents, or documents:words; may be given several times")
     parser.add_argument("--record", action="store_true", help=f"write the figures to {RESULTS.name}")
+    parser.add_argument("--work", type=Path, help="keep inputs and measurements here, and go on from there")
+    parser.add_argument("--note", default="", help="what the record should say of how it was measured")
+    parser.add_argument("--measured", action="store_true", help="measure nothing: report what --work has")
     for hidden in ("--generate", "--folder", "--out"):
         parser.add_argument(hidden, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", choices=BUILDERS, help=argparse.SUPPRESS)
@@ -153,11 +183,11 @@ def main() -> None:
     reports = []
     for size in options.size or SIZES:
         with tempfile.TemporaryDirectory() as work:
-            reports.append(compare(size, Path(work)))
+            reports.append(compare(size, options.work or Path(work), measured=options.measured))
         print(json.dumps(reports[-1], indent=2), flush=True)
     if options.record:
         RESULTS.parent.mkdir(exist_ok=True)
-        store.write_json(RESULTS, reports)
+        store.write_json(RESULTS, {**surroundings(), "note": options.note, "sizes": reports})
 
 
 if __name__ == "__main__":

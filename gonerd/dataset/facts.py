@@ -8,7 +8,7 @@ from typing import Any
 from gonerd.dataset.card import Facts
 from gonerd.dataset.config import BuildConfig
 from gonerd.dataset.examples import read_examples
-from gonerd.dataset.files import DataFile, data_files, read_rows, split_of
+from gonerd.dataset.files import DataFile, arrow_bytes, data_files, read_rows, split_of
 from gonerd.dataset.previous import read_continuity
 from gonerd.dataset.statistics import in_order, read_statistics
 from gonerd.errors import GonerdError
@@ -62,12 +62,9 @@ def read_facts(folder: Path) -> Facts:
 
 
 def _data_file(folder: Path, manifest: Manifest, split: str) -> DataFile:
-    import pyarrow.parquet as pq
-
     (shard,) = (shard for shard in manifest.outputs if split_of(shard.name) == split)
-    with pq.ParquetFile(folder / shard.name) as file:
-        size = sum(file.read_row_group(group).nbytes for group in range(file.num_row_groups))
-    return DataFile(split, shard, size, (folder / shard.name).stat().st_size)
+    path = folder / shard.name
+    return DataFile(split, shard, arrow_bytes(path), path.stat().st_size)
 
 
 def _shortest(folder: Path, splits: list[str]) -> Example:

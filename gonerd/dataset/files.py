@@ -39,7 +39,6 @@ class _Open:
     rows: list[dict[str, Any]] = field(default_factory=list)
     characters: int = 0
     records: int = 0
-    arrow_bytes: int = 0
 
 
 class ParquetFolder:
@@ -87,14 +86,21 @@ class ParquetFolder:
             return
         table = pa.Table.from_pylist(file.rows, schema=self._schema)
         file.writer.write_table(table, row_group_size=len(file.rows))
-        file.arrow_bytes += table.nbytes
         file.records += len(file.rows)
         file.rows, file.characters = [], 0
 
 
 def _describe(folder: Path, split: str, file: _Open) -> DataFile:
     shard = Shard(file.path.relative_to(folder).as_posix(), sha256_file(file.path), file.records)
-    return DataFile(split, shard, file.arrow_bytes, file.path.stat().st_size)
+    return DataFile(split, shard, arrow_bytes(file.path), file.path.stat().st_size)
+
+
+def arrow_bytes(path: Path) -> int:
+    """Return how much memory the rows of a Parquet file take when they are read."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return sum(file.read_row_group(group).nbytes for group in range(file.num_row_groups))
 
 
 def split_of(name: str) -> str:

@@ -8,8 +8,9 @@ from dataset_support import make_document, make_gold, make_stages
 from huggingface_hub import DatasetCard
 
 from gonerd.dataset.build import BuildConfig, build
-from gonerd.dataset.card import code, escape
+from gonerd.dataset.card import code, escape, render_card
 from gonerd.dataset.columns import COLUMNS
+from gonerd.dataset.facts import read_facts
 from gonerd.resources import folder
 
 HOSTILE = (
@@ -32,6 +33,10 @@ def test_the_yaml_matches_the_files(built):
     assert data["configs"][0]["data_files"][0] == {"split": "train", "path": "data/train-*"}
     assert (data["license"], data["size_categories"]) == ("cc0-1.0", ["n<1K"])
     assert data["annotations_creators"] == ["machine-generated"]
+
+
+def test_the_card_that_is_written_again_is_the_same(built):
+    assert render_card(read_facts(built)) == card(built)
 
 
 def numbers(value):
