@@ -20,8 +20,8 @@ AGREEMENT = (
     "not how reliably people annotate."
 )
 ADJUDICATION = (
-    "The differences were settled one by one by another such model, every decision is kept, and the gold was read again "
-    "against the guideline."
+    "The differences were settled one by one by another such model, every decision is kept, and the gold was read "
+    "again against the guideline."
 )
 GENERATED = " The generated documents carry the gold that they were generated with."
 
