@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -184,7 +185,11 @@ def _sent(environ: Environ) -> dict[str, Any]:
         bottle.abort(411, "How long is it?")
     if int(length) > BODY_LIMIT:
         bottle.abort(413, f"More than {BODY_LIMIT} bytes.")
-    value = jsonl.loads(environ["wsgi.input"].read(int(length)).decode("utf-8"))
+    try:
+        data = environ["wsgi.input"].read(int(length))
+    except OSError:
+        bottle.abort(408, "The rest did not come.")
+    value = jsonl.loads(data.decode("utf-8"))
     kinds = {"revision": int, "done": bool, "content": dict}
     if not isinstance(value, dict) or {name: type(item) for name, item in value.items()} != kinds:
         raise ValueError(f"expected {', '.join(kinds)}")
@@ -203,6 +208,11 @@ class _Server(ThreadingMixIn, WSGIServer):
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
         self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a connection that broke or fell silent: the page tries again."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(WSGIRequestHandler):

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from serving import (
     write_queue,
 )
 
+from gonerd.annotation import serve
 from gonerd.annotation.adjudicate import AdjudicateConfig, adjudicate
 from gonerd.annotation.decisions import Decision
 from gonerd.annotation.desks import settling_desk
@@ -291,6 +293,27 @@ def test_what_cannot_be_saved_is_refused_and_nothing_is_written(tmp_path, body, 
         assert ask(address, "documents/0", method="PUT", body=body, **headers)[0] == status
         assert tree(tmp_path) == before
         assert session.state(0).revision == 0
+
+
+def test_a_connection_that_breaks_or_stays_silent_does_no_harm(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(serve._Handler, "timeout", 0.2)
+    with serving(marking(), tmp_path / "s") as (address, session):
+        parts = urlsplit(address)
+        head = f"PUT {parts.path}documents/0 HTTP/1.1\r\nHost: {parts.netloc}\r\nOrigin: http://{parts.netloc}\r\n"
+        head += "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        answers = []
+        for ends in (True, False):
+            with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+                connection.sendall(head.encode())
+                if ends:
+                    connection.shutdown(socket.SHUT_WR)
+                answers.append(connection.recv(4096).split(b" ")[1])
+        with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+            assert connection.recv(10) == b""  # it says nothing, and is closed
+        assert answers == [b"422", b"408"]
+        assert put(address, 0, marks(), revision=0)[0] == 200
+        assert session.state(0).revision == 1
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_second_tab_does_not_overwrite_the_first(tmp_path):

@@ -150,7 +150,7 @@ function build() {
     role("kinds").append(box);
   });
   data.sheets.forEach((one, number) => {
-    const option = element("option", "", number + 1 + ". " + shortened(one.title || one.id, 70) + " (" + one.items.length + ")");
+    const option = element("option", "", number + 1 + ". " + shortened(one.title || one.text.trimStart().split("\n", 1)[0] || one.id, 70) + " (" + one.items.length + ")");
     option.value = String(number);
     role("document").append(option);
   });
