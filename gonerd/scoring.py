@@ -116,34 +116,6 @@ def score_tables(gold: NDArray[np.int64], predicted: NDArray[np.int64], *, schem
     return Scores({name: Counts(correct[i], found[i], wanted[i]) for i, name in enumerate(scheme.names)})
 
 
-def f1_interval(counts: NDArray[np.integer], *, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of a micro F1: documents drawn with replacement (Efron 1979).
-
-    Args:
-        counts: (documents, 3) correct, predicted and gold entities of each document.
-        draws: how often as many documents as there are are drawn.
-        seed: the same documents are drawn whenever number, draws and seed are the same.
-    """
-    import numpy as np
-
-    if not len(counts):
-        return 0.0, 0.0
-    generator = np.random.default_rng(seed)
-    table = np.stack([2 * counts[:, 0], counts[:, 1] + counts[:, 2]], axis=1).astype(np.float64)
-    shares = np.full(len(counts), 1 / len(counts))
-    totals = np.concatenate(
-        [generator.multinomial(len(counts), shares, size=size) @ table for size in _portions(draws, len(counts))]
-    )
-    low, high = np.percentile(totals[:, 0] / np.maximum(totals[:, 1], 1), [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _portions(draws: int, documents: int) -> list[int]:
-    """Share draws out so that no more than a few million numbers are held at once."""
-    size = max(1, 4_000_000 // documents)
-    return [min(size, draws - done) for done in range(0, draws, size)]
-
-
 def score_tags(
     gold: Sequence[Sequence[str]],
     predicted: Sequence[Sequence[str]],

@@ -14,7 +14,7 @@ PACKAGE = CHECKOUT / "gonerd"
 
 # What every room may use: the hall, and what the hall is built of.
 HALL = {"errors", "records", "labels", "scoring", "similarity", "formats", "store", "resources", "files", "processes"}
-HALL |= {"conventions", "encoding", "label_maps", "pages", "semeval"}
+HALL |= {"bootstrap", "conventions", "encoding", "label_maps", "pages", "semeval"}
 ROOMS = {
     "corpus": set(),
     "annotation": set(),
@@ -22,7 +22,7 @@ ROOMS = {
     "models": set(),
     "training": {"models"},
     "evaluation": {"models"},
-    "leaderboard": {"evaluation.result"},
+    "leaderboard": {"evaluation.result", "evaluation.analysis", "evaluation.views"},
 }
 CONNECTORS = {"cli", "sample"}  # only these connect rooms
 DATA = {"annotation_guidelines", "builders", "hub_card"}

@@ -12,13 +12,13 @@ from itertools import combinations
 
 from gonerd.annotation.compare import Passes, by_document, texts_of
 from gonerd.annotation.token_agreement import Units, cohen_kappa, krippendorff_alpha, token_labels, units_of
+from gonerd.bootstrap import Interval, draw_sums, f1_of, interval_of
 from gonerd.errors import GonerdError
 from gonerd.records import Annotation, Document, Span
 from gonerd.scoring import Counts
 
 UNMARKED = "-"
 """In the confusion table: no span with these boundaries."""
-_RESAMPLES, _SEED = 1000, 20231101
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,6 @@ class SpanAgreement:
     shared: int
     first: int
     second: int
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A 95 % interval: percentiles of 1,000 resamples of the documents."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,18 +261,14 @@ def _kappa(both: _Sides, held: Mapping[str, Document]) -> tuple[float, int]:
 
 
 def _interval(counts: Sequence[Counts]) -> Interval:
-    """Return the 95 % bootstrap interval of the F1: documents drawn with replacement, 1,000 times."""
+    """Return the bootstrap interval of the F1 over documents; a draw in which nothing is marked counts as agreement."""
     import numpy as np
 
     if not counts:
         return Interval(0.0, 1.0)
-    table = np.array([(count.correct, count.gold + count.predicted) for count in counts], dtype=np.int64)
-    generator = np.random.default_rng(_SEED)
-    draws = [table[generator.integers(len(table), size=len(table))].sum(axis=0) for _ in range(_RESAMPLES)]
-    shared, marked = np.array(draws, dtype=np.float64).T
-    scores = np.where(marked > 0, 2 * shared / np.maximum(marked, 1), 1.0)
-    low, high = np.percentile(scores, [2.5, 97.5])
-    return Interval(float(low), float(high))
+    table = np.array([(count.correct, count.predicted, count.gold) for count in counts], dtype=np.int64)
+    sums = draw_sums(table)
+    return interval_of(np.where(sums[:, 1:].sum(axis=1) > 0, f1_of(sums), 1.0))
 
 
 def _rank(name: str, annotations: Mapping[str, Annotation]) -> DocumentAgreement:

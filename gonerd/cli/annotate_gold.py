@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from gonerd import store
 from gonerd.annotation.adjudicate import AdjudicateConfig
-from gonerd.annotation.agreement import Interval, LabelAgreement, PairAgreement, SpanAgreement
+from gonerd.annotation.agreement import LabelAgreement, PairAgreement, SpanAgreement
+from gonerd.bootstrap import Interval
 from gonerd.cli.console import say, say_dropped, table
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl

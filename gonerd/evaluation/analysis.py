@@ -6,15 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonerd.evaluation.result import (
-    AnalysisPart,
-    BucketPart,
-    ClassScore,
-    ConsistencyPart,
-    IntervalPart,
-    TypeScore,
-)
-from gonerd.evaluation.significance import (
+from gonerd.bootstrap import (
     DRAWS,
     SEED,
     draw_sums,
@@ -23,6 +15,14 @@ from gonerd.evaluation.significance import (
     macro_f1_of,
     precision_of,
     recall_of,
+)
+from gonerd.evaluation.result import (
+    AnalysisPart,
+    BucketPart,
+    ClassScore,
+    ConsistencyPart,
+    IntervalPart,
+    TypeScore,
 )
 from gonerd.evaluation.views import SUB_TOKENS_A_WORD, Bucket, Surface, Tagged, consistency, views
 from gonerd.formats.predictions import Matching

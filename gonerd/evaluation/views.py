@@ -56,6 +56,7 @@ LENGTH_NAMES = (
     *(f"{low + 1:,} to {high:,}" for low, high in pairwise(LENGTHS)),
     f"over {LENGTHS[-1]:,}",
 )
+DISTANCE_VIEW = "distance to the previous mention"
 DISTANCE_NAMES = (
     "first mention",
     f"up to {DISTANCES[0]:,} words",
@@ -74,7 +75,7 @@ def views(documents: Sequence[Tagged], *, training: Collection[Surface] | None =
     tallies = {
         "document length": Tally(LENGTH_NAMES),
         "position in the document": Tally(LENGTH_NAMES),
-        "distance to the previous mention": Tally(DISTANCE_NAMES),
+        DISTANCE_VIEW: Tally(DISTANCE_NAMES),
     }
     if training is not None:
         tallies["seen in training"] = Tally(["seen", "not seen"])
@@ -100,7 +101,7 @@ def _place(number: int, document: Tagged, tallies: dict[str, Tally], training: C
     tallies["document length"].documents[whole].add(number)  # also one without a name
     tallies["document length"].add(number, gold, predicted, lambda _: whole)
     tallies["position in the document"].add(number, gold, predicted, position)
-    tallies["distance to the previous mention"].add(number, gold, predicted, distances)
+    tallies[DISTANCE_VIEW].add(number, gold, predicted, distances)
     if training is not None:
         tallies["seen in training"].add(number, gold, predicted, seen)
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from gonerd.evaluation.result import Reading, Result, TypeScore
+from gonerd.evaluation.analysis import analyse
+from gonerd.evaluation.result import AnalysisPart, Reading, Result, TypeScore
+from gonerd.evaluation.views import DISTANCE_VIEW
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import Matching, shown
 from gonerd.leaderboard.submission import RESULT, SUBMISSION, Submission, unsafe_character
@@ -82,7 +84,26 @@ def check_scores(checks: Checks, matching: Matching, strict: Scores, result: Res
     checks.none("lenient", _differences(result.lenient.model_dump(), Reading.of(lenient).model_dump()))
     claimed = {source: score.model_dump() for source, score in result.by_source.items()}
     checks.none("sources", _differences(claimed, _scores_by_source(matching) if claimed else {}))
+    checks.none("analysis", _analysis_faults(result, matching))
     checks.none("coverage", _coverage_faults(result, matching.gold))
+
+
+def _analysis_faults(result: Result, matching: Matching) -> Iterator[str]:
+    """Yield where classes, kinds of error, consistency and the view by distance are not those found.
+
+    The other views are in sub-tokens of the model or need its training data, which are not here; intervals are drawn,
+    and another numpy may draw otherwise: a board computes its own.
+    """
+    if result.analysis is None:
+        return
+    claimed, found = (_recomputable(part) for part in (result.analysis, analyse(matching)))
+    yield from _differences(claimed, found)
+
+
+def _recomputable(analysis: AnalysisPart) -> dict[str, Any]:
+    values = analysis.model_dump()
+    views = {name: buckets for name, buckets in values["views"].items() if name == DISTANCE_VIEW}
+    return {name: values[name] for name in ("classes", "errors", "consistency")} | {"views": views}
 
 
 def _scores_by_source(matching: Matching) -> dict[str, Any]:
@@ -100,8 +121,10 @@ def _differences(claimed: dict[str, Any], found: dict[str, Any]) -> Iterator[str
             yield f"{shown(name)} claimed {shown(left[name])}, found {right[name]}"
 
 
-def _same(claimed: float, found: float) -> bool:
+def _same(claimed: float | None, found: float | None) -> bool:
     """Compare counts exactly (they may be larger than any float) and scores up to rounding."""
+    if claimed is None or found is None:
+        return claimed is found
     if isinstance(claimed, int) and isinstance(found, int):
         return claimed == found
     return abs(claimed - found) <= TOLERANCE

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gonerd.bootstrap import draw_sums, f1_of, interval_of
 from gonerd.formats.gold import Gold
 from gonerd.labels import entity_table
 from gonerd.leaderboard.suspicion import Answers
-from gonerd.scoring import f1_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,11 @@ class Intervals:
 
     def of(self, answers: Answers) -> tuple[float, float]:
         """Return the 95 % interval of the strict micro F1."""
-        return f1_interval(self.counts(answers))
+        counts = self.counts(answers)
+        if not len(counts):
+            return 0.0, 0.0
+        interval = interval_of(f1_of(draw_sums(counts)))
+        return interval.low, interval.high
 
     def counts(self, answers: Answers) -> NDArray[np.int64]:
         """Return (documents, 3) correct, predicted and gold entities, in the order of the documents' ids."""

@@ -36,6 +36,7 @@ CHECKS = {
     "strict": "the strict scores claimed are those found",
     "lenient": "the lenient scores claimed are those found",
     "sources": "the scores by source claimed are those found",
+    "analysis": "SemEval classes, kinds of error, consistency and the view by distance claimed are those found",
     "coverage": "every gold word was predicted",
     "speed": "speed and memory are figures that a machine can have",
     "plausible": "neither perfect nor faster than any machine",

@@ -5,8 +5,9 @@ import random
 import numpy as np
 import pytest
 
+from gonerd.bootstrap import draw_sums, f1_of, interval_of, macro_f1_of
 from gonerd.errors import GonerdError
-from gonerd.evaluation.significance import compare, draw_sums, f1_of, interval_of, macro_f1_of
+from gonerd.evaluation.significance import compare
 
 
 def counts(quality, documents=60, seed=0):

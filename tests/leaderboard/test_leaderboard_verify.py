@@ -177,6 +177,7 @@ def test_other_data_is_one_line_and_nothing_is_scored_on_it(make, gold) -> None:
         "lenient",
         "sources",
         "coverage",
+        "analysis",
         "plausible",
         "unseen",
         "original",
@@ -348,3 +349,38 @@ def test_mutated_submissions_neither_crash_nor_deceive_the_verifier(make, gold) 
 @pytest.mark.slow
 def test_ten_thousand_mutated_submissions(make, gold) -> None:
     check_mutations(make(parameters=10, organisation="Someone", reference="https://example.org"), gold, rounds=10_000)
+
+
+def with_analysis(folder: Path, gold: Gold) -> dict:
+    """Add the honest analysis to a submission's result; return it."""
+    from gonerd.evaluation.analysis import analyse
+    from gonerd.formats.predictions import match, read_predictions
+
+    found = analyse(match(gold, read_predictions(folder / "predictions.jsonl.gz"))).model_dump(mode="json")
+    change_result(folder, analysis=found)
+    return found
+
+
+def test_an_honest_analysis_passes_in_whatever_order_gold_comes(make, gold) -> None:
+    folder = make()
+    with_analysis(folder, gold)
+    backwards = Gold.of(gold.documents[::-1], scheme=gold.scheme, name=gold.name, split=gold.split)
+    assert verify(folder, gold).verified
+    assert verify(folder, backwards).verified
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found["classes"]["partial"].update(f1=0.999),
+        lambda found: found["errors"].update(missed=0),
+        lambda found: found["consistency"].update(gold_repeated=7),
+        lambda found: found["views"].pop("distance to the previous mention"),
+    ],
+)
+def test_a_changed_analysis_fails(make, gold, change) -> None:
+    folder = make()
+    found = with_analysis(folder, gold)
+    change(found)
+    change_result(folder, analysis=found)
+    assert failed(verify(folder, gold)) == {"analysis"}
