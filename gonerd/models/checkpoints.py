@@ -188,7 +188,7 @@ def _refuse_lsg(config: Any, *, where: str) -> None:
         raise GonerdError(
             "an LSG model, whose attention transformers does not know: it would compute full attention in its place",
             where=where,
-            remedy="Load it with gonerd.models.load_encoder",
+            remedy="Load it with gonerd.models.load_encoder; gonerd model finetune trains it",
         )
 
 

@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gonerd.models.checkpoints import checkpoint_name, load_checkpoint
+from gonerd.models.checkpoints import checkpoint_name, load_checkpoint, load_config
+from gonerd.models.repository import find_checkpoint
+from gonerd.models.translate import is_lsg
 from gonerd.records import Example, Manifest, Progress, silent
 from gonerd.training.config import FinetuneConfig
 from gonerd.training.fit import Loss, Training, write_model
@@ -46,6 +48,10 @@ def finetune(
     training = Training(train, validation, config, progress)
 
     def start() -> tuple[Any, Any, Loss]:
+        if is_lsg(load_config(find_checkpoint(checkpoint)).to_dict()):  # which transformers lacks
+            from gonerd.models.trainable import load_trainable
+
+            return *load_trainable(checkpoint, scheme=training.scheme), gold_loss
         model, tokenizer = load_checkpoint(checkpoint, scheme=training.scheme, new_head=True)
         return model, tokenizer, gold_loss
 
