@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -107,6 +107,8 @@ class ImportConfig:
     """What a tool's offsets count: auto finds out by the text of the spans, where the tool gives it."""
     annotator: str | None = None
     """Whose pass a single file of doccano is; else the file's name says so."""
+    rename: Annotated[tuple[str, ...] | None, Parameter(negative="")] = None
+    """What annotators are to be called, each as OLD=NEW: Label Studio exports the numbers of its users (user-5=ann)."""
     ground_truth: Annotated[bool, Parameter(negative="")] = False
     """Take the annotations that Label Studio marks as ground truth alone, as one pass."""
 
@@ -141,7 +143,8 @@ def import_(
     config
         How the file is read.
     """
-    records = list(_imported(file, documents, before, config))
+    names = _names(config.rename or ())
+    records = [_renamed(record, names) for record in _imported(file, documents, before, config)]
     if not any(isinstance(record, Annotation) for record in records):
         raise GonerdError(
             f"no document of this pass is in {documents}" if records else "it holds no pass",
@@ -154,6 +157,21 @@ def import_(
     told = ", ".join(f"{count} by {name}" for name, count in sorted(annotators.items()))
     say(f"{manifest.written} annotated documents in {out}: {told}")
     say_dropped(manifest, out)
+
+
+def _names(given: Sequence[str]) -> dict[str, str]:
+    """Return the new names of annotators by the old ones."""
+    pairs = [one.partition("=") for one in given]
+    names = {old: new for old, _, new in pairs}
+    if not all(old and new for old, new in names.items()) or len({*names.values()}) < len(pairs):
+        raise GonerdError(f"{', '.join(given)}: not one new name for each old one", remedy="For example: user-5=ann")
+    return names
+
+
+def _renamed(record: Annotation | Dropped, names: dict[str, str]) -> Annotation | Dropped:
+    if isinstance(record, Dropped):
+        return record
+    return replace(record, annotator=names.get(record.annotator, record.annotator))
 
 
 def _imported(file: Path, documents: Path, before: Path | None, config: ImportConfig) -> Iterator[Annotation | Dropped]:

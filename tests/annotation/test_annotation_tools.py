@@ -292,3 +292,14 @@ def test_any_span_survives_either_unit(text, data):
         export.add(ToolPass("d", None, text, "x", (span,), "here"), scheme="gonerd", unit=unit)
         (entry,) = export.passes
         assert [one.surface for one in entry.spans] == ([surface.strip()] if surface.strip() else [])
+
+
+def test_annotators_get_names(place):
+    path = exported(place / "x.json", work(1, 3, region(2, 10)), work(2, 4, region(15, 18)))
+    command = ["import", path, "--format", "label-studio", "--documents", place / "documents", "--out", place / "in"]
+    call(*command, "--rename", "user-3=ann", "--rename", "user-4=ben")
+    found = {one.annotator: one.spans for one in store.read_records(place / "in", Annotation)}
+    assert found == {"ann": (HOLT,), "ben": (BEN,)}
+    for wrong in (["user-3"], ["user-3=ann", "--rename", "user-4=ann"], ["=ann"]):
+        with pytest.raises(GonerdError, match="not one new name"):
+            call(*command, "--rename", *wrong)
