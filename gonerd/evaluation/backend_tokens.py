@@ -24,7 +24,7 @@ from gonerd.models.reach import local_length, reach_tokens
 from gonerd.models.tagging import choose_device, padded_forward
 from gonerd.records import Prediction, Progress
 
-WARM_UP_DOCUMENTS = 2
+WARM_UP_DOCUMENTS, WARM_UP_WORDS = 2, 512
 UNKNOWN_WIDTH = 1024  # assumed where a configuration does not say
 
 
@@ -97,7 +97,7 @@ class TokenBackend:
         loaded = self.engine.load(self.name, self.device or "cpu", config)
         config = replace(config, max_tokens=batch_tokens(loaded.model, config))
         given = [(document.id, document.tokens) for document in documents]
-        predict_tags(loaded.model, given[:WARM_UP_DOCUMENTS], config=config, scheme=scheme)
+        predict_tags(loaded.model, _short(given), config=config, scheme=scheme)
         started = time.perf_counter()
         tags, coverage = predict_tags(
             loaded.model, given, config=config, scheme=scheme, progress=progress, share=share
@@ -120,6 +120,11 @@ class TokenBackend:
             max_tokens=config.max_tokens,
             facts=_facts(loaded.info),
         )
+
+
+def _short(documents: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[str, Sequence[str]]]:
+    """Return what a model is warmed up with: the beginning of a few documents."""
+    return [(name, words[:WARM_UP_WORDS]) for name, words in documents[:WARM_UP_DOCUMENTS]]
 
 
 def _facts(info: CheckpointInfo) -> dict[str, object]:

@@ -1,0 +1,132 @@
+"""The schema of a result, the list of results, and comparing two."""
+
+import json
+import shutil
+from importlib.resources import files
+
+import pytest
+from tiny_models import SCHEME, tiny_gold
+
+from gonerd.cli.main import main
+from gonerd.errors import GonerdError
+from gonerd.evaluation.collection import ResultsConfig, find_results, render, rows_of
+from gonerd.evaluation.compare import compare_results
+from gonerd.evaluation.evaluate import About, RunConfig, documents_path, evaluate
+from gonerd.evaluation.predict import PredictConfig
+from gonerd.evaluation.result import read_result, result_schema
+from gonerd.formats import jsonl
+from gonerd.records import Prediction
+
+GOLD = tiny_gold()
+
+
+def evaluated(out, name, *, wrong=0, **run):
+    """Evaluate predictions in which the first so many documents are empty."""
+    path = out / f"{name.replace('/', '-')}-{wrong}.jsonl"
+    rows = [
+        Prediction(item.id, ner_tags=("O",) * len(item.tokens) if place < wrong else item.ner_tags)
+        for place, item in enumerate(GOLD.documents)
+    ]
+    jsonl.write(path, rows)
+    about = About(RunConfig(name=name, **run))
+    return evaluate(path, GOLD, out / "results", config=PredictConfig(), about=about)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out")
+    for wrong in (1, 2, 3):
+        evaluated(folder, "org/mine", wrong=wrong, run_group="mine", seed=wrong)
+    evaluated(folder, "org/perfect")
+    return folder
+
+
+def test_the_published_schema_is_the_one_that_is_checked():
+    published = json.loads((files("gonerd.evaluation") / "result.schema.json").read_text(encoding="utf-8"))
+    assert published == result_schema()
+
+
+def test_a_result_says_what_lies_behind_the_headline(out):
+    (place,) = (out / "results" / "org__perfect").glob("*/*.json")
+    result = read_result(place)
+    analysis = result.analysis
+    assert {name: scores.f1 for name, scores in analysis.classes.items()} == {"exact": 1, "partial": 1, "type": 1}
+    assert set(analysis.errors.values()) == {0}
+    assert (analysis.intervals["strict_f1"].low, analysis.intervals["strict_f1"].high) == (1.0, 1.0)
+    lengths = analysis.views["document length"]
+    assert sum(bucket.documents for bucket in lengths.values()) == len(GOLD.documents)
+    assert result.run.commit is None or len(result.run.commit) >= 40
+    assert result.scorer.equals_seqeval == "1.2.2"
+
+
+def test_runs_of_a_group_are_one_row_with_mean_and_spread(out):
+    found = find_results(out / "results", ResultsConfig())
+    assert [row.first.model.name for row in rows_of(found)] == ["org/perfect", "org/mine"]
+    group = rows_of(found)[1]
+    assert len(group.results) == 3
+    assert group.spread(lambda result: result.strict.micro.f1) > 0
+    assert len(rows_of(found, each=True)) == 4
+    assert find_results(out / "results", ResultsConfig(model="PERF"))[0].model.name == "org/perfect"
+    assert find_results(out / "results", ResultsConfig(split="train")) == []
+
+
+def test_tables_take_any_name(out):
+    (place,) = (out / "results" / "org__perfect").glob("*/*.json")
+    odd = read_result(place)
+    odd = odd.model_copy(update={"model": odd.model.model_copy(update={"name": "=a|b_c & <i>,\\x"})})
+    rows = rows_of([odd])
+    assert r"=a\|b_c & &lt;i>,\\x" in render(rows, "markdown")
+    assert '"\'=a|b_c & <i>,\\x"' in render(rows, "csv")
+    assert r"=a|b\_c \& <i>,\textbackslash{}x" in render(rows, "latex")
+
+
+def test_comparing(out, tmp_path):
+    worse, better = evaluated(out, "org/mine", wrong=3), evaluated(out, "org/perfect")
+    found = compare_results(better, worse)
+    assert found.difference > 0
+    assert found.documents == len(GOLD.documents)
+    assert compare_results(better, better).p == 1.0
+    alone = shutil.copy(better, tmp_path / better.name)
+    with pytest.raises(GonerdError, match="not beside the result"):
+        compare_results(alone, worse)
+    shutil.copy(documents_path(worse), documents_path(tmp_path / better.name))
+    with pytest.raises(GonerdError, match="does not add up"):
+        compare_results(alone, worse)
+
+
+def test_results_on_other_gold_can_not_be_compared(out, tmp_path):
+    other = tiny_gold(7)
+    jsonl.write(tmp_path / "p.jsonl", [Prediction(item.id, ner_tags=item.ner_tags) for item in other.documents])
+    elsewhere = evaluate(tmp_path / "p.jsonl", other, tmp_path, config=PredictConfig())
+    with pytest.raises(GonerdError, match="different gold"):
+        compare_results(evaluated(out, "org/perfect"), elsewhere)
+
+
+def test_the_command_line_lists_and_compares(out, monkeypatch, capsys):
+    monkeypatch.chdir(out)
+    places = [str(evaluated(out, "org/perfect")), str(evaluated(out, "org/mine", wrong=3))]
+    for arguments, code, said in (
+        (["results"], 0, "±"),
+        (["results", "--form", "markdown"], 0, "| org/perfect |"),
+        (["results", "--form", "latex"], 0, r"\begin{tabular}"),
+        (["results", "--form", "csv", "--model", "nobody"], 1, "model,data"),
+        (["compare", *places], 0, "p = "),
+        (["compare", *places, "--json"], 0, '"significant"'),
+    ):
+        with pytest.raises(SystemExit) as done:
+            main(arguments)
+        assert done.value.code == code, arguments
+        assert said in capsys.readouterr().out
+    with pytest.raises(SystemExit) as done:
+        main(["results", "nowhere"])
+    assert done.value.code == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_result_is_named(tmp_path):
+    place = tmp_path / "a" / "b" / "c.json"
+    place.parent.mkdir(parents=True)
+    place.write_text("{}")
+    with pytest.raises(GonerdError, match=r"c\.json"):
+        find_results(tmp_path, ResultsConfig())
+    assert SCHEME.name == "gonerd"
