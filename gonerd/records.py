@@ -46,6 +46,8 @@ class Reason(StrEnum):
     TOO_LONG = "too_long"  # more words than the maximum
     LANGUAGE = "language"  # not in the wanted language
     NAVIGATION = "navigation"  # a page of links, not of prose
+    BOILERPLATE = "boilerplate"  # most of what was found is the page talking about itself
+    LIST = "list"  # a list of names or figures, not prose
     NEAR_DUPLICATE = "near_duplicate"  # another document of the same cluster was kept
     LICENSE = "license"  # the licence forbids what the build does
     REMOVED = "removed"  # listed in removed.toml

@@ -16,23 +16,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gonerd import __version__
 from gonerd.errors import GonerdError
 from gonerd.files import MANIFEST, bring_back, put_in_place, read_json, sha256_file, write_atomic, write_json
 from gonerd.formats import jsonl
 from gonerd.processes import Lock, locked, map_parallel
 from gonerd.records import Dropped, Manifest, Progress, Shard, silent
+from gonerd.runs import Run, canonical, utc_now
 
 DROPPED = "dropped.jsonl"
 
@@ -41,6 +38,8 @@ Record = TypeVar("Record")
 __all__ = [  # the files module is the store's own: everybody else comes through here
     "DROPPED",
     "MANIFEST",
+    "Execute",
+    "Job",
     "Run",
     "Stage",
     "canonical",
@@ -58,62 +57,6 @@ __all__ = [  # the files module is the store's own: everybody else comes through
     "write_json",
     "write_stage",
 ]
-
-
-def canonical(config: object) -> dict[str, Any]:
-    """Return a configuration (a dataclass or a mapping) as plain JSON values, for manifests and keys.
-
-    Raises:
-        TypeError: a value, such as a function, has no text that is the same in every process.
-    """
-    plain: Any = asdict(config) if is_dataclass(config) and not isinstance(config, type) else config
-    return dict(json.loads(json.dumps(plain, sort_keys=True, default=_plain)))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    text = str(value)
-    if " at 0x" in text:
-        raise TypeError(f"a configuration cannot hold {type(value).__name__}: its text differs between processes")
-    return text
-
-
-def utc_now() -> str:
-    """Return the present time, ISO 8601, UTC, in whole seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run of a stage: whatever could change its output is in its key."""
-
-    stage: str
-    config: object  # a dataclass or a mapping
-    inputs: tuple[str, ...]  # sha256, in order
-    started_at: str = field(default_factory=utc_now)
-
-    @property
-    def key(self) -> str:
-        """The hash of stage, version, configuration and inputs."""
-        content = [self.stage, __version__, canonical(self.config), self.inputs]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-    def manifest(self, outputs: Sequence[Shard], *, read: int, dropped: Iterable[Dropped]) -> Manifest:
-        """Return the manifest of this run, which ends now."""
-        return Manifest(
-            stage=self.stage,
-            key=self.key,
-            version=__version__,
-            config=canonical(self.config),
-            inputs=self.inputs,
-            outputs=tuple(outputs),
-            read=read,
-            written=sum(shard.records for shard in outputs),
-            dropped=dict(sorted(Counter(record.reason.value for record in dropped).items())),
-            started_at=self.started_at,
-            finished_at=utc_now(),
-        )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -220,7 +163,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     """One input shard and where its output goes."""
 
     name: str
@@ -230,23 +173,36 @@ class _Job:
 
     @property
     def report(self) -> Path:
+        """The file that is there once the shard is done."""
         return self.work / "reports" / f"{self.name}.json"
 
     @property
     def dropped(self) -> Path:
+        """The file of what was dropped of the shard."""
         return self.work / "reports" / f"{self.name}.dropped.jsonl"
 
 
+Execute = Callable[[Callable[[Job], None], Sequence[Job], str], None]
+"""How a cluster runs jobs: what does one, all of them, and the key of the run."""
+
+
 def run_stage(
-    stage: Stage, inputs: Sequence[Path], out: Path, *, workers: int = 1, progress: Progress = silent
+    stage: Stage,
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    workers: int = 1,
+    execute: Execute | None = None,
+    progress: Progress = silent,
 ) -> Manifest:
     """Run a stage over input shards into the folder `out`; a finished run of the same key is only looked up.
 
-    With `workers` above 1 the shards are shared out over processes; the output is the same byte for byte.
+    With `workers` above 1 the shards are shared out over processes, with `execute` over a cluster that sees the same
+    folders; the output is the same byte for byte.
 
     Raises:
-        GonerdError: an input is missing or changes meanwhile, `out` holds something else or is being written, or a
-            worker died.
+        GonerdError: an input is missing or changes meanwhile, `out` holds something else or is being written, a worker
+            died, or the cluster has not done all shards yet.
     """
     for path in inputs:
         if not path.is_file():
@@ -256,15 +212,18 @@ def run_stage(
         return read_manifest(out)
     with _work_folder(out, run) as (work, lock):
         if not (work / MANIFEST).is_file():
-            jobs = [_Job(f"{n:05d}", path, run.inputs[n], work) for n, path in enumerate(inputs)]
-            _run_jobs(stage, jobs, workers=workers, lock=lock, progress=progress)
+            jobs = [Job(f"{n:05d}", path, run.inputs[n], work) for n, path in enumerate(inputs)]
+            if execute:
+                _run_elsewhere(stage, jobs, execute, run.key)
+            else:
+                _run_jobs(stage, jobs, workers=workers, lock=lock, progress=progress)
             write_json(work / MANIFEST, _collect(run, jobs, work))
         if (work / "reports").exists():
             shutil.rmtree(work / "reports")
     return read_manifest(out)
 
 
-def _run_jobs(stage: Stage, jobs: list[_Job], *, workers: int, lock: Lock, progress: Progress) -> None:
+def _run_jobs(stage: Stage, jobs: list[Job], *, workers: int, lock: Lock, progress: Progress) -> None:
     """Run the jobs that an earlier run has not finished."""
     for job in jobs[:1]:
         job.report.parent.mkdir(exist_ok=True)
@@ -278,7 +237,21 @@ def _run_jobs(stage: Stage, jobs: list[_Job], *, workers: int, lock: Lock, progr
         progress(done, len(jobs))
 
 
-def _run_job(stage: Stage, job: _Job) -> None:
+def _run_elsewhere(stage: Stage, jobs: list[Job], execute: Execute, key: str) -> None:
+    for job in jobs[:1]:
+        job.report.parent.mkdir(exist_ok=True)
+    if left := [job for job in jobs if not job.report.is_file()]:
+        execute(partial(_run_job, stage), left, key)
+    missing = sum(not job.report.is_file() for job in jobs)
+    if missing:
+        raise GonerdError(
+            f"{missing} of {len(jobs)} shards are not done yet",
+            where=jobs[0].work,
+            remedy="Run the same command again when the cluster has done them: it goes on where it stopped",
+        )
+
+
+def _run_job(stage: Stage, job: Job) -> None:
     """Run one shard. Its report is written last: it says that shard and drops are complete."""
     read = 0
 
@@ -313,7 +286,7 @@ def _write_synced(path: Path, records: Iterable[Any]) -> int:
     return count
 
 
-def _collect(run: Run, jobs: list[_Job], work: Path) -> Manifest:
+def _collect(run: Run, jobs: list[Job], work: Path) -> Manifest:
     reports = [read_json(job.report) for job in jobs]
     dropped = [record for job in jobs for record in jsonl.read(job.dropped, Dropped)]
     _write_synced(work / DROPPED, dropped)

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from gonerd.cli.console import progress_bar, say, table
 from gonerd.cli.corpus_sources import capture, check
 from gonerd.cli.crawl_display import crawl_display
+from gonerd.corpus.cluster import ClusterConfig
 from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.extract import ExtractConfig
 from gonerd.corpus.filters import FilterConfig
@@ -23,8 +24,10 @@ app.command("gonerd.cli.regenerate:regenerate", name="regenerate")
 Crawl = Annotated[CrawlConfig, Parameter(name="*")]
 Extract = Annotated[ExtractConfig, Parameter(name="*")]
 Filter = Annotated[FilterConfig, Parameter(name="*")]
+Cluster = Annotated[ClusterConfig, Parameter(name="*")]
 Similarity = Annotated[SimilarityConfig, Parameter(name="*")]
 _CRAWL, _EXTRACT, _FILTER, _SIMILARITY = CrawlConfig(), ExtractConfig(), FilterConfig(), SimilarityConfig()
+_CLUSTER = ClusterConfig()
 
 
 @app.command
@@ -78,13 +81,15 @@ def extract(
     *inputs: Path,
     out: Path,
     source: str | None = None,
-    workers: int = 1,
     config: Extract = _EXTRACT,
     filters: Filter = _FILTER,
+    cluster: Cluster = _CLUSTER,
 ) -> None:
     """Extract the main text of pages as documents, and drop what the filters refuse, each with its reason.
 
     Example: gonerd corpus extract warc --out extracted --source govuk
+
+    Example: gonerd corpus extract /shared/warc --out /shared/extracted --executor ray --workers 64
 
     Parameters
     ----------
@@ -94,12 +99,12 @@ def extract(
         Folder to write; each line of its shards is a document.
     source:
         Name or file of the source of the pages: it gives selectors, licence and the beginning of the ids.
-    workers:
-        Processes that share the work; the output is the same with any number.
     config:
         How the main text is found.
     filters:
         What a text must be like to be kept.
+    cluster:
+        Where the stage runs.
     """
     from gonerd.corpus.run import ExtractSettings
     from gonerd.corpus.run import extract as run_extract
@@ -108,7 +113,9 @@ def extract(
     loaded = load_source(source) if source else None
     settings = ExtractSettings(source=loaded, extract=config, filters=filters)
     with progress_bar("extract") as progress:
-        manifest = run_extract(inputs, out, settings=settings, workers=workers, progress=progress)
+        manifest = run_extract(
+            inputs, out, settings=settings, workers=cluster.workers, cluster=cluster, progress=progress
+        )
     report(manifest, out)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 from gonerd import store
 from gonerd.formats import jsonl
 from gonerd.records import Document, Dropped, Manifest, Progress, Reason, Shard, silent
-from gonerd.similarity import SimilarityConfig, clusters, signature
+from gonerd.similarity import Signatures, SimilarityConfig, signature
 
 STAGE = "dedup"
 CLUSTERS = "clusters.jsonl"
@@ -24,47 +24,53 @@ class Cluster:
     representative: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """What the choice needs to know of a document."""
-
-    id: str
-    text_sha256: str
-    rank: tuple[str, int, str, str]  # the lowest is kept
-
-    @property
-    def key(self) -> str:
-        """What tells it from all others: two pages of one URL have one id."""
-        return f"{self.id}\x1f{self.text_sha256}"
+Rank = tuple[str, int, str, str]  # the lowest is kept: published, longest, id, hash of the text
 
 
-def choose(documents: Iterable[Document], config: SimilarityConfig) -> tuple[dict[str, str], list[Cluster]]:
+def choose(read: Callable[[], Iterable[Document]], config: SimilarityConfig) -> tuple[dict[str, str], list[Cluster]]:
     """Return who stands for each document that is not kept, and the clusters.
 
     Of a cluster the document published first is kept (one without a date counts as last), then the longest, then the
     one with the smallest id. Of different texts with one id, one is kept by the same rule, before clusters are made.
-    The first return value is keyed by id and hash of the text.
+    The first return value is keyed by id and hash of the text. Signatures wait on disk; in memory stay a document's id,
+    hash, date and length.
+
+    Args:
+        read: gives the documents, as often as it is called, in any order.
+        config: how alike near-duplicates are.
     """
-    candidates: dict[str, _Candidate] = {}
-    signatures: dict[str, Any] = {}
+    best: dict[str, Rank] = {}
     stand_in: dict[str, str] = {}
-    for document in documents:
-        rank = (document.published or "9999", -len(document.text), document.id, document.text_sha256)
-        candidate = _Candidate(document.id, document.text_sha256, rank)
-        other = candidates.get(candidate.id, candidate)
-        best, rest = sorted((candidate, other), key=lambda one: one.rank)
-        if best.key != rest.key:
-            stand_in[rest.key] = rest.id
-        if best is candidate:
-            candidates[candidate.id] = candidate
-            signatures[candidate.id] = signature(document.text, config)
-    groups = [[candidates[name] for name in group] for group in clusters(signatures, config)]
-    found = []
-    for group in groups:
-        best = min(group, key=lambda candidate: candidate.rank)
-        stand_in.update({candidate.key: best.id for candidate in group if candidate is not best})
-        found.append(Cluster(tuple(sorted(candidate.id for candidate in group)), best.id))
-    return stand_in, [cluster for cluster in found if len(cluster.ids) > 1]
+    for document in read():
+        rank = _rank(document)
+        other = best.get(document.id, rank)
+        best[document.id] = min(rank, other)
+        if rank != other:
+            stand_in[_key(max(rank, other))] = document.id
+    numbered: list[Rank] = []
+    found: list[Cluster] = []
+    with Signatures(config) as signatures:
+        done: set[str] = set()
+        for document in read():
+            if best[document.id] == _rank(document) and document.id not in done:
+                done.add(document.id)
+                signatures.add(signature(document.text, config))
+                numbered.append(best[document.id])
+        for numbers in signatures.clusters():
+            group = [numbered[number] for number in numbers]
+            kept = min(group)
+            stand_in.update({_key(rank): kept[2] for rank in group if rank is not kept})
+            found.append(Cluster(tuple(sorted(rank[2] for rank in group)), kept[2]))
+    return stand_in, sorted(found, key=lambda cluster: cluster.ids)
+
+
+def _rank(document: Document) -> Rank:
+    return document.published or "9999", -len(document.text), document.id, document.text_sha256
+
+
+def _key(rank: Rank) -> str:
+    """Return what tells a text from all others: two pages of one URL have one id."""
+    return f"{rank[2]}\x1f{rank[3]}"
 
 
 def dedup(folder: Path, out: Path, *, config: SimilarityConfig | None = None, progress: Progress = silent) -> Manifest:
@@ -87,8 +93,9 @@ def dedup(folder: Path, out: Path, *, config: SimilarityConfig | None = None, pr
 
 
 def _write(shards: Sequence[Path], work: Path, run: store.Run, config: SimilarityConfig, progress: Progress) -> None:
-    total = 2 * len(shards)
-    stand_in, found = choose(_documents(shards, progress, total), config)
+    total = 3 * len(shards)
+    reads = count()
+    stand_in, found = choose(lambda: _documents(shards, progress, next(reads), total), config)
     dropped: list[Dropped] = []
     outputs = []
     seen: set[str] = set()
@@ -103,17 +110,17 @@ def _write(shards: Sequence[Path], work: Path, run: store.Run, config: Similarit
         name = f"{number:05d}.jsonl"
         written = jsonl.write(work / name, kept)
         outputs.append(Shard(name, store.sha256_file(work / name), written))
-        progress(len(shards) + number + 1, total)
+        progress(2 * len(shards) + number + 1, total)
     jsonl.write(work / CLUSTERS, found)
     jsonl.write(work / store.DROPPED, dropped)
     read = len(dropped) + sum(shard.records for shard in outputs)
     store.write_json(work / store.MANIFEST, run.manifest(outputs, read=read, dropped=dropped))
 
 
-def _documents(shards: Sequence[Path], progress: Progress, total: int) -> Iterable[Document]:
+def _documents(shards: Sequence[Path], progress: Progress, turn: int, total: int) -> Iterable[Document]:
     for number, path in enumerate(shards):
         yield from jsonl.read(path, Document)
-        progress(number + 1, total)
+        progress(turn * len(shards) + number + 1, total)
 
 
 def _refusal(document: Document, stand_in: dict[str, str], seen: set[str]) -> Dropped | None:

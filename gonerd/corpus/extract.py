@@ -33,6 +33,8 @@ _DATE_NAMES = (
 )
 _CAPTION = ("figcaption",)
 _MAX_LINKS = 2_000  # on one page; a bound on the time that counting them takes
+_SENTENCE_ENDS = tuple(".!?…:;\"”’')")
+_LIST_WORDS = 15
 _LINKS_OF_A_LIST = 20  # a page without text of its own and with as many links as this is a list of links
 
 
@@ -58,6 +60,14 @@ class PageText:
     title: str | None
     published: str | None  # ISO 8601 date
     link_share: float  # words that links account for, of all words of the text
+    boilerplate_share: float = 0.0  # words that were left out as the page's own, of all that were found
+
+    @property
+    def list_share(self) -> float:
+        """The share of the words that stand in short paragraphs which are no sentences."""
+        listed = [line.split() for line in self.paragraphs if not line.endswith(_SENTENCE_ENDS)]
+        words = sum(len(line.split()) for line in self.paragraphs)
+        return sum(len(line) for line in listed if len(line) <= _LIST_WORDS) / words if words else 0.0
 
     @property
     def text(self) -> str:
@@ -93,9 +103,11 @@ def extract_page(page: RawPage, *, source: Source | None, config: ExtractConfig)
     found = list(_main_text(_selected(html, tree, source), config))
     link_share = _link_share(links, found)
     lines = of_the_article(found, links=links)
+    words, kept = (sum(len(line.split()) for line in part) for part in (found, lines))
+    left_out = 1 - kept / words if words else 0.0
     if headline and lines:
         lines = _with_headline(lines, headline) if config.headline else _without_headline(lines, headline)
-    return PageText(tuple(lines), title, published, link_share)
+    return PageText(tuple(lines), title, published, link_share, left_out)
 
 
 def to_document(page: RawPage, text: PageText, *, source: Source | None, language: str | None) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gonerd.corpus.extract import PageText
 from gonerd.records import Reason
@@ -22,6 +23,14 @@ class FilterConfig:
     """Most words; none: no limit."""
     max_link_share: float = 0.5
     """A page with a greater share of its words in links is navigation."""
+    max_boilerplate_share: float = 0.5
+    """Greatest share of the found words that may be the page's own: calls to subscribe, pointers, repeats."""
+    max_list_share: float = 0.7
+    """Greatest share of the words that may stand in short lines that are no sentences."""
+    licenses: tuple[str, ...] = ()
+    """Licences that a source may have, as its file names them; none: any."""
+    removed: Path | None = None
+    """A removed.toml: pages that are taken out on request, by URL or id of the document."""
 
 
 def judge(page: PageText, config: FilterConfig, *, language: str | None) -> tuple[Reason, str] | None:
@@ -31,17 +40,25 @@ def judge(page: PageText, config: FilterConfig, *, language: str | None) -> tupl
     since little text has no certain language.
     """
     words = len(page.text.split())
-    if page.link_share > config.max_link_share:
-        return Reason.NAVIGATION, f"{page.link_share:.0%} of its words are links"
-    if not words:
-        return Reason.EMPTY, "no main text"
-    if words < config.min_words:
-        return Reason.TOO_SHORT, f"{words} words"
-    if config.max_words is not None and words > config.max_words:
-        return Reason.TOO_LONG, f"{words} words"
-    if config.language is not None and language != config.language:
-        return Reason.LANGUAGE, language or "unknown"
-    return None
+    most = config.max_words
+    refusals = (
+        (page.link_share > config.max_link_share, Reason.NAVIGATION, f"{page.link_share:.0%} of its words are links"),
+        (not words, Reason.EMPTY, "no main text"),
+        (words < config.min_words, Reason.TOO_SHORT, f"{words} words"),
+        (most is not None and words > most, Reason.TOO_LONG, f"{words} words"),
+        (
+            page.boilerplate_share > config.max_boilerplate_share,
+            Reason.BOILERPLATE,
+            f"{page.boilerplate_share:.0%} of the words found are the page's own",
+        ),
+        (
+            page.list_share > config.max_list_share,
+            Reason.LIST,
+            f"{page.list_share:.0%} of its words are in lines",
+        ),
+        (config.language is not None and language != config.language, Reason.LANGUAGE, language or "unknown"),
+    )
+    return next(((reason, detail) for holds, reason, detail in refusals if holds), None)
 
 
 def detect_language(text: str) -> str:

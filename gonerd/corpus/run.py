@@ -8,15 +8,18 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
+from gonerd import store
 from gonerd.corpus.archive import RawPage
+from gonerd.corpus.cluster import ClusterConfig, executor
 from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.crawl import crawl
 from gonerd.corpus.dedup import dedup
-from gonerd.corpus.extract import ExtractConfig, extract_page, extractor, to_document
+from gonerd.corpus.extract import NO_SOURCE, ExtractConfig, document_id, extract_page, extractor, to_document
 from gonerd.corpus.filters import FilterConfig, detect_language, judge
 from gonerd.corpus.html import JSON_TYPE, media_type
 from gonerd.corpus.inputs import gather, reader
 from gonerd.corpus.sources import PAGE, Source
+from gonerd.formats.removed import Removed, read_removed
 from gonerd.records import Document, Dropped, Manifest, Progress, Reason, silent
 from gonerd.similarity import SimilarityConfig
 from gonerd.store import Stage, run_stage
@@ -50,6 +53,7 @@ def extract(
     *,
     settings: ExtractSettings | None = None,
     workers: int = 1,
+    cluster: ClusterConfig | None = None,
     progress: Progress = silent,
 ) -> Manifest:
     """Turn pages into Documents in the folder `out`, and drop those that the filters refuse, each with its reason.
@@ -58,7 +62,8 @@ def extract(
         inputs: folders of crawls, WARC files of any tool, HTML files, folders of either.
         out: stage folder to write.
         settings: source, extraction, filters.
-        workers: processes; the output is the same with any number.
+        workers: processes of this machine; the output is the same with any number.
+        cluster: where the stage runs, if not here.
         progress: told the shards done and their number.
 
     Raises:
@@ -66,19 +71,26 @@ def extract(
     """
     settings = settings or ExtractSettings()
     listings = out.with_name(f".{out.name}.listings")
-    config = {**asdict(settings), "extractor": extractor()}
+    removed = settings.filters.removed
+    config = {**asdict(settings), "extractor": extractor(), "removed": store.sha256_file(removed) if removed else None}
+    execute = executor(cluster, out) if cluster else None
+    shards = gather(inputs, listings)
+    read = reader(shards, max_bytes=settings.extract.max_bytes)
+    stage = Stage(STAGE, config, read, partial(documents, settings=settings))
     try:
-        shards = gather(inputs, listings)
-        read = reader(shards, max_bytes=settings.extract.max_bytes)
-        stage = Stage(STAGE, config, read, partial(documents, settings=settings))
-        return run_stage(stage, shards.paths, out, workers=workers, progress=progress)
-    finally:
-        shutil.rmtree(listings, ignore_errors=True)
+        manifest = run_stage(stage, shards.paths, out, workers=workers, execute=execute, progress=progress)
+    except BaseException:
+        if not execute:  # a cluster may still be reading them
+            shutil.rmtree(listings, ignore_errors=True)
+        raise
+    shutil.rmtree(listings, ignore_errors=True)
+    return manifest
 
 
 def documents(pages: Iterable[RawPage | Dropped], *, settings: ExtractSettings) -> Iterator[Document | Dropped]:
     """Yield what becomes of each page, in order."""
     met: set[str] = set()
+    removed = read_removed(settings.filters.removed)
     for page in pages:
         if isinstance(page, Dropped):
             yield page
@@ -86,7 +98,18 @@ def documents(pages: Iterable[RawPage | Dropped], *, settings: ExtractSettings) 
             yield Dropped(page.url, Reason.DUPLICATE_BODY, "the same URL came before")
         else:
             met.add(page.url)
-            yield _document(page, settings)
+            yield _refused(page, settings, removed) or _document(page, settings)
+
+
+def _refused(page: RawPage, settings: ExtractSettings, removed: Removed) -> Dropped | None:
+    """Return why a page is not even looked at: somebody asked for that, or its licence."""
+    name = document_id(settings.source.name if settings.source else NO_SOURCE, page.url)
+    if gone := removed.find(name, page.url):
+        return Dropped(page.url, gone.reason, gone.detail)
+    own = settings.source.license if settings.source else None
+    if settings.filters.licenses and own not in settings.filters.licenses:
+        return Dropped(page.url, Reason.LICENSE, own or "none is known")
+    return None
 
 
 def _document(page: RawPage, settings: ExtractSettings) -> Document | Dropped:

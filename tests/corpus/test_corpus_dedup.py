@@ -86,7 +86,7 @@ def test_a_looked_up_run_and_a_changed_one(tmp_path):
 
 
 def test_nothing_to_do():
-    assert choose([], SimilarityConfig()) == ({}, [])
+    assert choose(list, SimilarityConfig()) == ({}, [])
 
 
 def test_ids_are_unique_and_a_text_that_gives_way_takes_no_other_with_it(tmp_path):

@@ -228,11 +228,28 @@ def _text(words, *, share=0.0):
         (_text(20, share=0.9), "en", Reason.NAVIGATION),
         (_text(0, share=1.0), None, Reason.NAVIGATION),
         (_text(0), None, Reason.EMPTY),
+        (replace(_text(200), boilerplate_share=0.6), "en", Reason.BOILERPLATE),
+        (PageText(("A short line of names",) * 60, None, None, 0.0), "en", Reason.LIST),
+        (PageText(("A short line that is a sentence.",) * 40, None, None, 0.0), "en", None),
     ],
 )
 def test_filters(text, language, reason):
     verdict = judge(text, FilterConfig(max_words=300), language=language)
     assert (verdict and verdict[0]) == reason
+
+
+def test_licence_and_removal_come_before_extraction(tmp_path):
+    (tmp_path / "removed.toml").write_text('[[removed]]\nurl = "https://town.example/a"\ndate = 2026-01-01\n')
+    pages = [page(prose(9)), page(prose(9), url="http://town.example/b")]
+
+    def reasons(**filters):
+        settings = ExtractSettings(source=replace(API, body="page"), filters=FilterConfig(**filters))
+        return [one.reason if isinstance(one, Dropped) else None for one in documents(pages, settings=settings)]
+
+    assert reasons() == [None, None]
+    assert reasons(removed=tmp_path / "removed.toml") == [Reason.REMOVED, None]
+    assert reasons(licenses=("CC-BY-4.0",)) == [Reason.LICENSE, Reason.LICENSE]
+    assert reasons(licenses=("CC0-1.0",)) == [None, None]
 
 
 def test_language():

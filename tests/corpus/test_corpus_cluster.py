@@ -1,0 +1,110 @@
+"""A stage on a cluster: the same bytes as on one machine, and nothing done twice or not at all."""
+
+import importlib.util
+import json
+from functools import partial
+
+import pytest
+
+from gonerd import store
+from gonerd.corpus import cluster
+from gonerd.corpus.cluster import SUBMITTED, ClusterConfig
+from gonerd.corpus.run import extract
+from gonerd.errors import GonerdError
+from gonerd.store import MANIFEST
+
+PROSE = "<p>The harbour board of Saint Osk met on day {} and heard Mrs Ada Lovel, who spoke for the ferrymen.</p>\n"
+INSTALLED = all(importlib.util.find_spec(name) for name in ("datatrove", "ray"))
+
+
+@pytest.fixture
+def pages(tmp_path):
+    """Shards of pages: each folder is listed for itself."""
+    folders = []
+    for number in range(5):
+        folder = tmp_path / f"pages-{number}"
+        folder.mkdir()
+        for page in range(3):
+            body = "".join(PROSE.format(f"{number} {page} {line}") for line in range(9))
+            (folder / f"{page}.html").write_text(f"<html><body><article><h1>Day</h1>{body}</article></body></html>")
+        folders.append(folder)
+    return folders
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+
+
+def engine(run_one, jobs, key, *, calls, skip=()):
+    """Stand in for an engine: do the jobs as tasks of one, two ...; leave some out."""
+    calls.append((key, [job.name for job in jobs]))
+    for rank in range(2):
+        for _ in cluster._task(None, rank, 2, run_one=run_one, jobs=[job for job in jobs if job.name not in skip]):
+            pass
+
+
+def test_what_an_engine_leaves_undone_the_next_run_takes_up(pages, tmp_path, monkeypatch):
+    calm = extract(pages, tmp_path / "calm")
+    calls = []
+    monkeypatch.setattr("gonerd.corpus.run.executor", lambda *_: partial(engine, calls=calls, skip={"00001", "00004"}))
+    with pytest.raises(GonerdError, match="2 of 5 shards are not done yet"):
+        extract(pages, tmp_path / "out", cluster=ClusterConfig(executor="ray"))
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setattr("gonerd.corpus.run.executor", lambda *_: partial(engine, calls=calls))
+    manifest = extract(pages, tmp_path / "out", cluster=ClusterConfig(executor="ray"))
+    assert calls == [(calm.key, [f"{n:05d}" for n in range(5)]), (calm.key, ["00001", "00004"])]
+    assert content(tmp_path / "out") == content(tmp_path / "calm")
+    assert manifest.key == calm.key
+    assert extract(pages, tmp_path / "out", cluster=ClusterConfig(executor="ray")) == manifest
+    assert len(calls) == 2
+
+
+def test_slurm_is_asked_once(tmp_path, monkeypatch):
+    """The engine itself cannot be run here: what it is handed is looked at instead."""
+    pytest.importorskip("datatrove")
+    from datatrove.executor import slurm
+
+    made = []
+
+    class Stub:
+        def __init__(self, _pipeline, **options):
+            made.append(options)
+
+        def run(self):
+            (tmp_path / "logs" / "key").mkdir(parents=True)
+
+    monkeypatch.setattr(slurm, "SlurmPipelineExecutor", Stub)
+    config = ClusterConfig(executor="slurm", workers=7, partition="long", setup="source venv/bin/activate")
+    jobs = [store.Job(f"{n:05d}", tmp_path, "", tmp_path) for n in range(3)]
+    cluster._execute(lambda _: None, jobs, "key", config=config, logs=tmp_path / "logs")
+    assert (made[0]["tasks"], made[0]["workers"], made[0]["partition"]) == (3, 7, "long")
+    assert made[0]["env_command"] == "source venv/bin/activate"
+    with pytest.raises(GonerdError, match="handed to Slurm") as refusal:
+        cluster._execute(lambda _: None, jobs, "key", config=config, logs=tmp_path / "logs")
+    assert SUBMITTED in str(refusal.value)
+    assert len(made) == 1
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("datatrove")), reason="datatrove is installed")
+def test_without_the_extra_it_is_named(tmp_path):
+    with pytest.raises(GonerdError, match=r"gonerd\[cluster\]"):
+        cluster.executor(ClusterConfig(executor="ray"), tmp_path / "out")
+
+
+@pytest.mark.tools
+@pytest.mark.skipif(not INSTALLED, reason="needs the extra cluster")
+def test_ray_gives_the_same_bytes(pages, tmp_path):
+    """Ray itself, on this machine, in a process of its own: it takes over signals and sockets."""
+    import subprocess
+    import sys
+
+    extract(pages, tmp_path / "local", workers=2)
+    program = [sys.executable, "-c", "from gonerd.cli.main import main; main()", "corpus", "extract"]
+    options = ["--executor", "ray", "--workers", "2", "--tasks", "3", "--memory-gb", "0.5"]
+    command = [*program, *map(str, pages), "--out", str(tmp_path / "ray"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert content(tmp_path / "ray") == content(tmp_path / "local")
+    [logs] = (tmp_path / "ray.logs").iterdir()
+    assert json.loads((tmp_path / "ray" / MANIFEST).read_text())["key"].startswith(logs.name)
+    assert len(list((logs / "completions").iterdir())) == 3
