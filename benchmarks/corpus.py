@@ -5,8 +5,9 @@
     python benchmarks/corpus.py scale --out /tmp/corpus-benchmark --sizes 1000 10000 100000
 
 Needs the extra `corpus`; for the peers also `resiliparse` and the extra `cluster` (datatrove): what is not installed is
-left out and said so. Every run of a path is a process of its own, and its peak memory that of its largest process. With
-`--record` the figures are added to `benchmarks/results/corpus.json`.
+left out. Every run of a path is a process of its own: its peak memory is that of its largest process, its CPU time that
+of all, which holds on a busy machine where seconds do not. With `--record` the figures are added to
+`benchmarks/results/corpus.json`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from typing import Any
 
 RESULTS = Path(__file__).with_name("results") / "corpus.json"
 PACKAGES = ("gonerd", "trafilatura", "resiliparse", "datatrove", "lxml", "numpy")
-A_SHARD = 1_000  # pages of a generated WARC file
+A_SHARD = 100  # pages of a generated WARC file
 TURNS = 3
 
 
@@ -219,8 +220,10 @@ def child(which: str, warcs: Path, out: Path, workers: int) -> None:
     started = time.perf_counter()
     documents = PATHS[which](warcs, out, workers)
     seconds = time.perf_counter() - started
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(json.dumps({"documents": documents, "seconds": seconds, "peak_mib": peak / 1024}))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(one.ru_utime + one.ru_stime for one in used)
+    peak = max(one.ru_maxrss for one in used)
+    print(json.dumps({"documents": documents, "seconds": seconds, "cpu_s": cpu, "peak_mib": peak / 1024}))
 
 
 def measured(which: str, warcs: Path, out: Path, workers: int) -> dict[str, float]:
@@ -238,23 +241,25 @@ def measured(which: str, warcs: Path, out: Path, workers: int) -> dict[str, floa
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def path(out: Path, pages: int, words: int) -> dict[str, Any]:
+def path(out: Path, pages: int, words: int, turns_of: int) -> dict[str, Any]:
     """Return documents a second and peak memory of each path with 1 and 2 workers, in turns."""
     warcs = out / f"warcs-{pages}-{words}"
     write_warcs(warcs, pages, words=words)
     names = [name for name in PATHS if name == "gonerd" or installed("datatrove")]
     found: dict[str, Any] = {"pages": pages, "words_about": words}
     for workers in (1, 2):
-        turns = [{name: measured(name, warcs, out / "run", workers) for name in names} for _ in range(TURNS)]
+        turns = [{name: measured(name, warcs, out / "run", workers) for name in names} for _ in range(turns_of)]
         for name in names:
             found[f"{name}, {workers} workers"] = {
                 "documents": turns[0][name]["documents"],
                 "pages_per_second": round(pages / statistics.median(turn[name]["seconds"] for turn in turns), 1),
+                "cpu_ms_per_page": round(1000 * statistics.median(turn[name]["cpu_s"] for turn in turns) / pages, 1),
                 "peak_mib": round(max(turn[name]["peak_mib"] for turn in turns)),
             }
         if len(names) > 1:
-            ratios = [turn["datatrove"]["seconds"] / turn["gonerd"]["seconds"] for turn in turns]
-            found[f"times faster, {workers} workers"] = round(statistics.median(ratios), 2)
+            for what, name in (("seconds", "times faster"), ("cpu_s", "times less CPU time")):
+                ratios = [turn["datatrove"][what] / turn["gonerd"][what] for turn in turns]
+                found[f"{name}, {workers} workers"] = round(statistics.median(ratios), 2)
         print(json.dumps(found), flush=True)
     return found
 
@@ -270,6 +275,7 @@ def scale(out: Path, sizes: list[int], words: int, workers: int) -> dict[str, An
         found[str(pages)] = {
             "documents": figures["documents"],
             "seconds": round(figures["seconds"], 1),
+            "cpu_ms_per_page": round(1000 * figures["cpu_s"] / pages, 2),
             "ms_per_page": round(1000 * figures["seconds"] / pages, 2),
             "peak_mib": round(figures["peak_mib"]),
             "warc_mib": round(size / 2**20, 1),
@@ -296,6 +302,7 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=1000)
     parser.add_argument("--words", type=int, default=600, help="words of a page, about")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--turns", type=int, default=TURNS, help="of a path; quality has always three")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--which", choices=sorted(PATHS), default="gonerd")
     parser.add_argument("--warcs", type=Path)
@@ -309,7 +316,7 @@ def main() -> None:
         return
     figures = {
         "quality": lambda: quality(options.shared),
-        "path": lambda: path(options.out, options.pages, options.words),
+        "path": lambda: path(options.out, options.pages, options.words, options.turns),
         "scale": lambda: scale(options.out, options.sizes, options.words, options.workers),
     }[options.part]()
     print(json.dumps(figures, indent=2))
