@@ -8,7 +8,7 @@ from tiny_models import SCHEME, tiny_checkpoint
 
 from gonerd.errors import GonerdError
 from gonerd.models.checkpoints import load_checkpoint
-from gonerd.models.config import EncoderConfig, FullAttention, LongformerAttention
+from gonerd.models.config import EncoderConfig, FullAttention, LongformerAttention, LSGAttention, NystromformerAttention
 from gonerd.models.info import model_info, working_bytes
 from gonerd.models.memory import PeakCounter
 
@@ -82,3 +82,13 @@ def test_memory_grows_with_the_square_of_nothing():
         config = EncoderConfig(**shape, layers=12, attention=attention)
         short, long = working_bytes(config, 512), working_bytes(config, 4096)
         assert 4 * short < long < 10 * short
+
+
+@pytest.mark.parametrize("attention", [LSGAttention(), NystromformerAttention(approximate=True)])
+def test_memory_is_linear_up_to_16384(attention):
+    """A length-by-length tensor of one head alone would take 1,024 MiB there."""
+    shape = {"vocabulary": 50, "width": 32, "heads": 2, "intermediate": 64, "positions": 16384, "layers": 2}
+    config = EncoderConfig(**shape, attention=attention)
+    short, long = working_bytes(config, 4096), working_bytes(config, 16384)
+    assert long < 4.5 * short
+    assert long < 300 * 2**20

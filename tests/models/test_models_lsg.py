@@ -135,3 +135,28 @@ def test_another_lsg_model_is_an_error(tmp_path, model_type):
 def test_settings_that_the_reference_does_not_compute_are_refused(settings):
     with pytest.raises(GonerdError):
         LSGAttention(**settings)
+
+
+@torch.no_grad()
+@pytest.mark.slow
+def test_packed_at_every_length(tmp_path, answers):
+    encoder = load_encoder(written(tmp_path, golden.config_of("published")))
+    documents = documents_of("published")
+    rows = pack(list(documents.values()), 5000)
+    outputs = [encoder(row.input_ids, layout=row.layout) for row in rows]
+    hidden = unpack(rows, [output.last_hidden_state for output in outputs])
+    logits = unpack(rows, [output.logits for output in outputs])
+    for length, *own in zip(documents, hidden, logits, strict=True):
+        assert_same(answers, "published", length, hidden=own[0], logits=own[1])
+
+
+@torch.no_grad()
+def test_in_bf16_and_in_mixed_precision(tmp_path):
+    encoder = load_encoder(written(tmp_path, golden.config_of("published")))
+    document = torch.from_numpy(golden.inputs(700))[None]
+    exact = encoder(document).last_hidden_state
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = encoder(document).last_hidden_state
+    half = encoder.bfloat16()(document).last_hidden_state
+    for found in (mixed, half):  # where norms are near each other, another sparse key may be chosen
+        assert torch.nn.functional.cosine_similarity(found.float(), exact, dim=-1).mean() > 0.98
