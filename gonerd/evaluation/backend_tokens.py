@@ -46,7 +46,8 @@ class Engine:
     load: Callable[[str, str, PredictConfig], Loaded]  # a checkpoint onto a device, run as the configuration says
 
 
-def _outputs(name: str) -> tuple[str, ...]:
+def outputs_of(name: str) -> tuple[str, ...]:
+    """Return the names of a checkpoint's outputs, in order, from its configuration."""
     return output_labels(read_config(name))
 
 
@@ -66,7 +67,7 @@ def _load(name: str, device: str, config: PredictConfig) -> Loaded:
     return Loaded(token_model, describe(name, model, tokenizer), model)
 
 
-TRANSFORMERS = Engine("transformers", _outputs, _load)
+TRANSFORMERS = Engine("transformers", outputs_of, _load)
 
 
 class TokenBackend:

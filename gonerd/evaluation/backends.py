@@ -118,6 +118,19 @@ def _open_transformers(model: str, setup: Setup) -> Backend:
     return TokenBackend(model, setup, TRANSFORMERS)
 
 
+def _open_encoder(model: str, setup: Setup) -> Backend:
+    from gonerd.evaluation.backend_encoder import ENCODER
+    from gonerd.evaluation.backend_tokens import TokenBackend
+
+    return TokenBackend(model, setup, ENCODER)
+
+
+def _is_known(model: str) -> bool:
+    from gonerd.evaluation.backend_encoder import knows
+
+    return knows(model)
+
+
 def _is_spacy(model: str) -> bool:
     """Tell whether a model is a pipeline's folder, or the name of one that is installed."""
     folder = Path(model)
@@ -136,6 +149,7 @@ KINDS = (
     Kind("predictions", lambda model: Path(model).is_file(), _open_predictions),
     Kind("python", lambda _: False, _open_python),
     Kind("spacy", _is_spacy, _open_spacy),
+    Kind("gonerd", _is_known, _open_encoder),
     Kind("transformers", lambda _: True, _open_transformers),
 )
 """All kinds, in the order in which they are asked."""

@@ -17,6 +17,7 @@ from pathlib import Path
 MIB = 2**20
 USED = {  # the libraries that an answer goes through, by backend
     "transformers": ("numpy", "tokenizers", "torch", "transformers"),
+    "gonerd": ("numpy", "tokenizers", "torch", "transformers"),
     "spacy": ("numpy", "spacy", "thinc"),
 }
 

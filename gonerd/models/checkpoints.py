@@ -295,9 +295,9 @@ def checkpoint_name(name_or_path: str | Path) -> str:
     return path.resolve().name if path.is_dir() else str(name_or_path)
 
 
-def describe(name_or_path: str | Path, model: Any, tokenizer: Any) -> CheckpointInfo:
-    """Return what a loaded checkpoint is."""
-    config = model.config
+def describe(name_or_path: str | Path, model: Any, tokenizer: Any, *, config: Any = None) -> CheckpointInfo:
+    """Return what a loaded checkpoint is; its configuration in transformers' form is the model's if not given."""
+    config = config or model.config
     return CheckpointInfo(
         name=checkpoint_name(name_or_path),
         revision=checkpoint_revision(name_or_path),

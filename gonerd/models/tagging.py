@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from gonerd.models.encoder import Encoder
+
 Precision = Literal["fp32", "bf16"]
 Device = Literal["auto", "cpu", "cuda"]
 WordScore = Literal["first", "average", "max"]
@@ -169,6 +171,24 @@ def padded_forward(model: Any, *, precision: Precision = "fp32") -> Forward:
         with autocast(model.device.type, precision):
             logits = model(**{name: tensor.to(model.device) for name, tensor in inputs.items()}).logits
         return list(logits)
+
+    return forward
+
+
+def packed_forward(encoder: Encoder, *, precision: Precision = "fp32") -> Forward:
+    """Return how to run an encoder, in evaluation mode and on its device: pieces packed into one row, none padded."""
+    import torch
+
+    from gonerd.models.packing import pack, unpack
+
+    device = encoder.embeddings.tokens.weight.device
+
+    def forward(pieces: Sequence[Piece]) -> Sequence[torch.Tensor]:
+        documents = [torch.from_numpy(piece.input_ids).to(device).long() for piece in pieces]
+        (row,) = pack(documents, max_tokens=sum(map(len, documents)))
+        with autocast(device.type, precision):
+            logits = encoder(row.input_ids, layout=row.layout).logits
+        return unpack([row], [logits])
 
     return forward
 

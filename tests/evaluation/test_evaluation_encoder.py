@@ -1,0 +1,34 @@
+"""What the encoder knows is evaluated by it, packed, with the tags that transformers gives."""
+
+import pytest
+from tiny_models import SCHEME, tiny_checkpoint, tiny_gold
+
+from gonerd.evaluation.backends import InputDocument, Setup, open_backend
+from gonerd.evaluation.predict import PredictConfig
+
+DOCUMENTS = [InputDocument.of(document) for document in tiny_gold(12).documents]
+
+
+@pytest.fixture(scope="module")
+def longformer(tmp_path_factory):
+    return tiny_checkpoint(tmp_path_factory.mktemp("model") / "tiny", "longformer")
+
+
+def answers(model, **options):
+    backend = open_backend(str(model), Setup(SCHEME, PredictConfig(device="cpu", **options)))
+    return backend.model.backend, backend.predict(DOCUMENTS, progress=lambda *_: None)
+
+
+@pytest.mark.parametrize("options", [{}, {"max_tokens": 64}, {"word": "average", "decoder": "viterbi"}], ids=str)
+def test_the_tags_are_those_of_transformers(longformer, options):
+    (ours, packed), (theirs, padded) = answers(longformer, **options), answers(f"transformers:{longformer}", **options)
+    assert (ours, theirs) == ("gonerd", "transformers")
+    assert packed.predictions == padded.predictions
+    assert packed.coverage == padded.coverage
+    assert packed.coverage.windowed_documents > 0
+    assert packed.sub_tokens == padded.sub_tokens
+    assert packed.facts == padded.facts
+
+
+def test_other_architectures_are_left_to_transformers(tmp_path):
+    assert answers(tiny_checkpoint(tmp_path / "tiny"))[0] == "transformers"
