@@ -4,15 +4,16 @@
     python benchmarks/corpus.py path --out /tmp/corpus-benchmark --pages 1000
     python benchmarks/corpus.py scale --out /tmp/corpus-benchmark --sizes 1000 10000 100000
 
-Needs the extra `corpus`; for the peers also `resiliparse` and the extra `cluster` (datatrove): what is not installed is
-left out. Every run of a path is a process of its own: its peak memory is that of its largest process, its CPU time that
-of all, which holds on a busy machine where seconds do not. With `--record` the figures are added to
-`benchmarks/results/corpus.json`.
+Needs the extra `corpus` and psutil; for the peers also `resiliparse` and the extra `cluster` (datatrove): what is not
+installed is left out. Every run of a path is a process of its own. Peak memory is of all its processes together; CPU
+time, which holds on a busy machine where seconds do not, is given for one worker. With `--record` the figures are added
+to `benchmarks/results/corpus.json`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import importlib.metadata
 import importlib.util
@@ -222,8 +223,7 @@ def child(which: str, warcs: Path, out: Path, workers: int) -> None:
     seconds = time.perf_counter() - started
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(one.ru_utime + one.ru_stime for one in used)
-    peak = max(one.ru_maxrss for one in used)
-    print(json.dumps({"documents": documents, "seconds": seconds, "cpu_s": cpu, "peak_mib": peak / 1024}))
+    print(json.dumps({"documents": documents, "seconds": seconds, "cpu_s": cpu}))
 
 
 def measured(which: str, warcs: Path, out: Path, workers: int) -> dict[str, float]:
@@ -232,13 +232,33 @@ def measured(which: str, warcs: Path, out: Path, workers: int) -> dict[str, floa
     out.mkdir(parents=True)
     command = [sys.executable, __file__, "child", "--which", which, "--warcs", str(warcs), "--out", str(out)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DATATROVE_COLORIZE_LOGS": "0"}
-    done = subprocess.run(
-        [*command, "--workers", str(workers)], capture_output=True, text=True, check=False, env=environment
-    )
+    with (out.parent / "child.log").open("w+") as errors:
+        process = subprocess.Popen(
+            [*command, "--workers", str(workers)], stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+        )
+        peak = watched(process.pid)
+        printed, _ = process.communicate()
+        errors.seek(0)
+        said = errors.read()
     shutil.rmtree(out, ignore_errors=True)
-    if done.returncode:
-        raise SystemExit(f"{which} failed:\n{done.stderr[-3000:]}")
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    if process.returncode:
+        raise SystemExit(f"{which} failed:\n{said[-3000:]}")
+    return {**json.loads(printed.strip().splitlines()[-1]), "peak_mib": peak}
+
+
+def watched(pid: int) -> float:
+    """Return the peak memory of a process and all under it, looked at ten times a second until it ends (MiB)."""
+    import psutil
+
+    root, peak = psutil.Process(pid), 0
+    while root.is_running() and root.status() != psutil.STATUS_ZOMBIE:
+        total = 0
+        for process in [root, *root.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+        peak = max(peak, total)
+        time.sleep(0.1)
+    return peak / 2**20
 
 
 def path(out: Path, pages: int, words: int, turns_of: int) -> dict[str, Any]:
@@ -253,15 +273,21 @@ def path(out: Path, pages: int, words: int, turns_of: int) -> dict[str, Any]:
             found[f"{name}, {workers} workers"] = {
                 "documents": turns[0][name]["documents"],
                 "pages_per_second": round(pages / statistics.median(turn[name]["seconds"] for turn in turns), 1),
-                "cpu_ms_per_page": round(1000 * statistics.median(turn[name]["cpu_s"] for turn in turns) / pages, 1),
+                # With one worker the process waits for all that it has started; others escape the count.
+                **({"cpu_ms_per_page": cpu_ms([turn[name] for turn in turns], pages)} if workers == 1 else {}),
                 "peak_mib": round(max(turn[name]["peak_mib"] for turn in turns)),
             }
         if len(names) > 1:
-            for what, name in (("seconds", "times faster"), ("cpu_s", "times less CPU time")):
+            shown = (("seconds", "times faster"), ("cpu_s", "times less CPU time"))
+            for what, name in shown if workers == 1 else shown[:1]:
                 ratios = [turn["datatrove"][what] / turn["gonerd"][what] for turn in turns]
                 found[f"{name}, {workers} workers"] = round(statistics.median(ratios), 2)
         print(json.dumps(found), flush=True)
     return found
+
+
+def cpu_ms(runs: list[dict[str, float]], pages: int) -> float:
+    return round(1000 * statistics.median(run["cpu_s"] for run in runs) / pages, 2)
 
 
 def scale(out: Path, sizes: list[int], words: int, workers: int) -> dict[str, Any]:
@@ -275,7 +301,7 @@ def scale(out: Path, sizes: list[int], words: int, workers: int) -> dict[str, An
         found[str(pages)] = {
             "documents": figures["documents"],
             "seconds": round(figures["seconds"], 1),
-            "cpu_ms_per_page": round(1000 * figures["cpu_s"] / pages, 2),
+            **({"cpu_ms_per_page": cpu_ms([figures], pages)} if workers == 1 else {}),
             "ms_per_page": round(1000 * figures["seconds"] / pages, 2),
             "peak_mib": round(figures["peak_mib"]),
             "warc_mib": round(size / 2**20, 1),
@@ -303,7 +329,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=600, help="words of a page, about")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--turns", type=int, default=TURNS, help="of a path; quality has always three")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--which", choices=sorted(PATHS), default="gonerd")
     parser.add_argument("--warcs", type=Path)
     parser.add_argument("--record", action="store_true", help=f"add the figures to {RESULTS.name}")
