@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from gonerd.evaluation.backend_tokens import TRANSFORMERS
-from gonerd.evaluation.evaluate import About, RunConfig, evaluate
+from gonerd.evaluation.evaluate import About, RunConfig, evaluate, predictions_path
 from gonerd.evaluation.hardware import describe_hardware
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import Result, read_result
@@ -69,12 +69,12 @@ def truncated(model: Path, gold: Gold, out: Path) -> dict[str, Any]:
         gold.documents, sub_tokens(loaded.tokenizer, [list(d.tokens) for d in gold.documents]), strict=True
     ):
         room = (loaded.reach or len(ids)) - 2
-        end = max(words[:room], default=-1) + 1
+        end = words[room] if len(words) > room else len(document.tokens)  # a word that is cut through is not seen
         seen.append(replace(document, tokens=document.tokens[:end], ner_tags=document.ner_tags[:end],
                             token_starts=(document.token_starts or ())[:end]))  # fmt: skip
     part = Gold.of(seen, scheme=SCHEME, name=f"{gold.name}-cut", split=gold.split)
     found = run(model, part, out, name="cut at 512, on the part seen")
-    predictions = next(out.glob(f"cut_at*/*/{part.name}-*.predictions.jsonl.gz"))
+    predictions = predictions_path(out / found.path)
     rows = {item.id: item.ner_tags or () for item in jsonl.read(predictions, Prediction)}
     whole = [(d.id, (*rows[d.id], *("O",) * (len(d.tokens) - len(rows[d.id])))) for d in gold.documents]
     place = out / "cut.jsonl"

@@ -39,7 +39,7 @@ class PredictConfig:
     tagging: Tagging | None = None
     """How the model writes entities; told from its labels if not given."""
     trim: bool = False
-    """Cut a leading "the" and a trailing "'s" off predicted entities: OntoNotes has them inside, this scheme not."""
+    """Cut articles and "'s" off the edges of predicted entities, where OntoNotes has them and this scheme has not."""
     max_tokens: int | None = None
     """Sub-tokens in a batch, padding included; from the free memory if not given. Tags do not depend on it."""
     precision: Precision = "fp32"
