@@ -114,3 +114,28 @@ def test_a_small_file_is_scored_without_any_heavy_import(tmp_path: Path) -> None
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "code 0 heavy set()" in done.stdout
+
+
+def test_examples_of_each_kind_of_error(tmp_path, capsys):
+    import json
+
+    from gonerd.cli.main import main
+
+    tokens = ["Ann", "Lee", "saw", "Oslo", "and", "Bo", "in", "Rome"]
+    gold = ["B-PER", "I-PER", "O", "B-LOC", "O", "B-PER", "O", "O"]
+    predicted = ["B-PER", "O", "O", "B-ORG", "O", "O", "O", "B-LOC"]
+    (tmp_path / "g.jsonl").write_text(json.dumps({"id": "a", "tokens": tokens, "ner_tags": gold}) + "\n")
+    (tmp_path / "p.jsonl").write_text(json.dumps({"id": "a", "ner_tags": predicted}) + "\n")
+    files = ["--gold", str(tmp_path / "g.jsonl"), "--predictions", str(tmp_path / "p.jsonl")]
+    with pytest.raises(SystemExit):
+        main(["score", *files, "--examples", "1"])
+    printed = capsys.readouterr().out
+    assert "wrong boundary: 1" in printed
+    assert "a, token 0: gold 'PER Ann Lee'; predicted 'PER Ann'" in printed
+    with pytest.raises(SystemExit):
+        main(["score", *files, "--examples", "0", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    kinds = ("missed", "spurious", "wrong type", "wrong boundary", "wrong boundary and type")
+    assert [found["errors"][kind] for kind in kinds] == [1, 1, 1, 1, 0]
+    assert not any(found["examples"].values())
+    assert found["classes"]["partial"]["recall"] == 0.5

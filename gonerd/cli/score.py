@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from gonerd.cli.console import say, table
 
 if TYPE_CHECKING:
+    from gonerd.evaluation.errors import Errors
     from gonerd.formats.predictions import Matching, Problem
     from gonerd.scoring import Counts, Scores
 
@@ -22,6 +23,7 @@ def score(
     gold: Path,
     predictions: Path,
     scheme: str = "gonerd",
+    examples: int | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Score a file of predictions against gold, entity by entity, strictly and leniently.
@@ -36,6 +38,7 @@ def score(
         gold: JSON Lines or Parquet with `id`, `tokens` and `ner_tags`, or CoNLL (.conll, .iob2, .tsv, .txt).
         predictions: JSON Lines or .gz: `id`, and `ner_tags` (IOB2, one a token) or `spans` [[start, end, label]].
         scheme: the label scheme of both.
+        examples: also show SemEval's classes and the kinds of error, with so many examples of each.
         as_json: print one JSON object in place of tables.
     """
     from gonerd.errors import GonerdError
@@ -49,14 +52,21 @@ def score(
         raise GonerdError("no documents in the gold", where=gold)
     matching = match(expected, read_predictions(predictions))
     strict, lenient = matching.scores(reading="strict"), matching.scores(reading="lenient")
+    errors = None
+    if examples is not None:
+        from gonerd.evaluation.errors import describe_errors
+
+        errors = describe_errors(matching, examples=examples)
     if as_json:
-        _print_json(matching, strict, lenient)
+        _print_json(matching, strict, lenient, errors)
     else:
         _print_tables(matching, strict, lenient)
+        if errors is not None:
+            _print_errors(errors)
     return 1 if matching.problems else 0
 
 
-def _print_json(matching: Matching, strict: Scores, lenient: Scores) -> None:
+def _print_json(matching: Matching, strict: Scores, lenient: Scores, errors: Errors | None) -> None:
     import json
 
     content = {
@@ -69,6 +79,8 @@ def _print_json(matching: Matching, strict: Scores, lenient: Scores) -> None:
         "lenient": _reading(lenient),
         "problems": [{"kind": item.kind, "id": item.id, "detail": item.detail} for item in matching.problems],
     }
+    if errors is not None:
+        content |= {"classes": errors.classes, "errors": errors.counts, "examples": errors.examples}
     say(json.dumps(content, indent=2))
 
 
@@ -94,6 +106,21 @@ def _print_tables(matching: Matching, strict: Scores, lenient: Scores) -> None:
     say(f"{len(matching.gold.documents)} documents, {matching.gold.words} words")
     for line in problem_lines(matching.problems):
         say(line)
+
+
+def _print_errors(errors: Errors) -> None:
+    from gonerd.formats.predictions import shown
+
+    rows = [
+        [name, *(_percent(figures[key]) for key in ("precision", "recall", "f1"))]
+        for name, figures in errors.classes.items()
+    ]
+    table(["SemEval", "P", "R", "F1"], rows)
+    for kind, count in errors.counts.items():
+        say(f"{kind}: {count}")
+        for example in errors.examples[kind]:
+            sides = (f"{side} {shown(example[side])}" for side in ("gold", "predicted") if side in example)
+            say(f"  {example['id']}, token {example['token']}: {'; '.join(sides)}")
 
 
 def _figures(counts: Counts) -> list[str]:
