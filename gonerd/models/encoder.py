@@ -192,9 +192,8 @@ class Layer(nn.Module):
 
     def forward(self, hidden: Tensor, layout: Layout) -> Tensor:
         """Return the next hidden state, (slots, width) -> (slots, width)."""
-        query, key, value = self.project(hidden)
-        collected = self.attention(hidden, query, key, value, layout)  # (slots, heads, head width)
-        hidden = self.merge(hidden, collected)
+        # In one expression, so that queries, keys, values and what they collect are gone before the widest states come.
+        hidden = self.merge(hidden, self.attention(hidden, *self.project(hidden), layout))
         if torch.is_grad_enabled():
             return self.feed_forward(hidden)
         return torch.cat([self.feed_forward(part) for part in torch.split(hidden, FEED_FORWARD_SLOTS)])
