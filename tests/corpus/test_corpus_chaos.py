@@ -19,7 +19,7 @@ from gonerd.records import Dropped, Page
 
 MEMORY = 300 * 1024  # KiB
 CHILD = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from gonerd.corpus import fetch
 from gonerd.corpus.config import CrawlConfig
@@ -27,7 +27,8 @@ from gonerd.corpus.crawl import crawl
 from gonerd.corpus.sources import load_source
 fetch.WHOLE = 2
 crawl(load_source(Path(sys.argv[2])), Path(sys.argv[3]), config=CrawlConfig(**json.loads(sys.argv[1])))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not the resource module's figure: that one is never below what the process that started this one had.
+print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))
 """
 SOURCE = f"""
 name = "chaos"
@@ -90,6 +91,7 @@ def test_every_url_ends_as_a_page_or_dropped_for_the_right_reason(calm):
     assert manifest.read == manifest.written + sum(manifest.dropped.values()) == len(found)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="skipped: peak memory is read from /proc")
 def test_memory_stays_small(calm):
     _, peak = calm
     assert peak < MEMORY

@@ -169,7 +169,7 @@ def test_compiled_layers_break_no_graph_and_compile_once(backend):
 
 
 MEMORY = """
-import resource, torch
+import torch
 from gonerd.models.config import *
 from gonerd.models.encoder import Encoder
 torch.set_num_threads(1)
@@ -178,7 +178,8 @@ config = EncoderConfig(vocabulary=100, width=64, layers=2, heads=4, intermediate
                        attention=attention)
 encoder = Encoder(config).eval()
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not the resource module's figure: that one is never below what the process that started this one had.
+    return next(int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('VmHWM')) / 1024
 with torch.inference_mode():
     encoder(torch.randint(5, 100, (1, 1024)))
     before = peak()
@@ -187,6 +188,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="skipped: peak memory is read from /proc")
 @pytest.mark.parametrize(
     "attention", ["LongformerAttention(windows=(512, 512))", "BigBirdAttention()"], ids=["longformer", "bigbird"]
 )
