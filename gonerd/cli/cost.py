@@ -77,17 +77,15 @@ def show_costs(costs: list[Cost]) -> None:
     """Print the costs of one run: latency, throughput and size, and what is doubtful about them."""
     machine = costs[0].machine
     table(
-        ["model", "runs in", "sub-tokens", "windows", "p50 ms", "p90 ms", "ratio", "of matrix rate", "peak MiB"],
+        ["model", "sub-tokens", "windows", "p50 ms", "p90 ms", "ratio", "peak MiB"],
         [
             [
-                measured.model.name,
-                measured.model.backend,
+                _name(measured, costs),
                 f"{row.length:,}",
                 str(row.windows),
                 f"{row.p50_ms:.1f}",
                 f"{row.p90_ms:.1f}",
                 f"{row.ratio.median:.3f}",
-                "-" if row.utilisation is None else f"{100 * row.utilisation:.0f} %",
                 "-" if row.peak_mib is None else f"{row.peak_mib:.0f}",
             ]
             for measured in costs
@@ -96,50 +94,51 @@ def show_costs(costs: list[Cost]) -> None:
         title=f"One document: {machine.hardware}, {machine.precision}, {machine.matrix_tflops:.2f} TFLOP/s",
     )
     table(
-        ["model", "runs in", "what", "at a time", "sub-tokens/s", "documents/s", "ratio", "J/document"],
+        ["model", "what", "at a time", "sub-tokens/s", "documents/s", "ratio"],
         [
             [
-                measured.model.name,
-                measured.model.backend,
+                _name(measured, costs),
                 row.what,
                 str(row.documents or "sorted"),
                 f"{row.tokens_per_second:.0f}",
                 f"{row.documents_per_second:.2f}",
                 f"{row.ratio.median:.3f}",
-                "-" if row.joules_per_document is None else f"{row.joules_per_document:.2f}",
             ]
             for measured in costs
             for row in measured.throughput
         ],
-        title="Many documents",
+        title=f"Many documents; ratios are to {costs[0].reference}",
     )
     table(
-        [
-            "model",
-            "layers",
-            "parameters",
-            "of them embeddings",
-            "weights MiB",
-            "GFLOP a document",
-            "per million documents",
-        ],
-        [_size(measured) for measured in costs],
-        title=f"Size and price; ratios are to {costs[0].reference}",
+        ["model", "parameters", "embeddings", "weights MiB", "GFLOP", "of rate", "J", "price"],
+        [_size(measured, costs) for measured in costs],
+        title="Size; operations of the longest document, and what share of the matrix rate they reach; energy of a "
+        "document of the data; price of a million",
     )
     for doubt in dict.fromkeys(f"{measured.model.name}: {doubt}" for measured in costs for doubt in measured.doubts):
         say(f"doubtful: {doubt}")
 
 
-def _size(measured: Cost) -> list[str]:
-    longest = max(measured.flops_per_token, key=int, default=None)
-    flops = None if longest is None else measured.flops_per_token[longest] * int(longest) / 1e9
+def _name(measured: Cost, costs: list[Cost]) -> str:
+    """Return a model's name, with what runs it where another measurement has the same."""
+    name = measured.model.name
+    twice = sum(other.model.name == name for other in costs) > 1
+    return f"{name} ({measured.model.backend})" if twice else name
+
+
+def _size(measured: Cost, costs: list[Cost]) -> list[str]:
+    longest = max(measured.latency, key=lambda row: row.length, default=None)
+    flops = None if longest is None else measured.flops_per_token.get(str(longest.length))
+    share = None if longest is None else longest.utilisation
+    energy = next((row.joules_per_document for row in measured.throughput if row.joules_per_document), None)
     price = measured.price_per_million_documents
     return [
-        measured.model.name,
-        str(measured.model.layers or "-"),
+        _name(measured, costs),
         f"{measured.model.parameters or 0:,}",
         f"{measured.embedding_parameters:,}",
         f"{measured.weights_mib:.0f}",
-        "-" if flops is None else f"{flops:.1f} at {int(longest or 0):,}",
+        "-" if flops is None or longest is None else f"{flops * longest.length / 1e9:.1f}",
+        "-" if share is None else f"{100 * share:.0f} %",
+        "-" if energy is None else f"{energy:.2f}",
         "-" if price is None else f"{price:,.2f}",
     ]

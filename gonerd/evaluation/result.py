@@ -227,7 +227,7 @@ class Result(_Part):
 
 def result_key(data: DataPart, model: ModelPart, settings: Settings) -> str:
     """Return the short hash of everything that can move F1, known before anything is computed."""
-    content = [data.inputs, data.gold, model.name, model.revision, settings]
+    content = [data.inputs, data.gold, model.name, model.revision, model.backend, settings]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
