@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from gonerd import store
+from gonerd import __version__, store
 from gonerd.corpus.answers import unpack
 from gonerd.corpus.archive import RawPage, read_archive
 from gonerd.corpus.config import CrawlConfig
@@ -141,7 +141,7 @@ def test_the_archive_keeps_requests_and_raw_bodies_and_pages_point_into_it(tmp_p
     assert (f"{SITE}/b", packed) in [(url, body) for kind, url, body in records if kind == "response"]
     with (out / WARC).open("rb") as stream:
         agents = {r.http_headers.get_header("User-Agent") for r in ArchiveIterator(stream) if r.rec_type == "request"}
-    assert agents == {f"gonerd/{store.__version__} (+crawl@example.org)"}
+    assert agents == {f"gonerd/{__version__} (+crawl@example.org)"}
     for page in store.read_records(out, Page):
         with (out / WARC).open("rb") as stream:
             stream.seek(page.warc_offset)
