@@ -93,6 +93,19 @@ def show_costs(costs: list[Cost]) -> None:
         ],
         title=f"One document: {machine.hardware}, {machine.precision}, {machine.matrix_tflops:.2f} TFLOP/s",
     )
+    if costs[0].throughput:
+        _show_throughput(costs)
+    table(
+        ["model", "M params", "embeddings", "MiB", "GFLOP", "of rate", "J", "price"],
+        [_size(measured, costs) for measured in costs],
+        title="Size of the weights; operations of the longest document, and what share of the matrix rate they reach; "
+        "energy of a document of the data; price of a million",
+    )
+    for doubt in dict.fromkeys(f"{measured.model.name}: {doubt}" for measured in costs for doubt in measured.doubts):
+        say(f"doubtful: {doubt}")
+
+
+def _show_throughput(costs: list[Cost]) -> None:
     table(
         ["model", "what", "at a time", "sub-tokens/s", "documents/s", "ratio"],
         [
@@ -109,14 +122,6 @@ def show_costs(costs: list[Cost]) -> None:
         ],
         title=f"Many documents; ratios are to {costs[0].reference}",
     )
-    table(
-        ["model", "parameters", "embeddings", "weights MiB", "GFLOP", "of rate", "J", "price"],
-        [_size(measured, costs) for measured in costs],
-        title="Size; operations of the longest document, and what share of the matrix rate they reach; energy of a "
-        "document of the data; price of a million",
-    )
-    for doubt in dict.fromkeys(f"{measured.model.name}: {doubt}" for measured in costs for doubt in measured.doubts):
-        say(f"doubtful: {doubt}")
 
 
 def _name(measured: Cost, costs: list[Cost]) -> str:
@@ -134,8 +139,8 @@ def _size(measured: Cost, costs: list[Cost]) -> list[str]:
     price = measured.price_per_million_documents
     return [
         _name(measured, costs),
-        f"{measured.model.parameters or 0:,}",
-        f"{measured.embedding_parameters:,}",
+        f"{(measured.model.parameters or 0) / 1e6:.1f}",
+        f"{measured.embedding_parameters / 1e6:.1f}",
         f"{measured.weights_mib:.0f}",
         "-" if flops is None or longest is None else f"{flops * longest.length / 1e9:.1f}",
         "-" if share is None else f"{100 * share:.0f} %",
