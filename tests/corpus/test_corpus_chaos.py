@@ -46,7 +46,7 @@ start = ["{SITE}/sitemap.xml"]
 def start(folder, address, name="out"):
     """Start a crawl of the chaos in a process of its own."""
     (folder / "source.toml").write_text(SOURCE)
-    config = CrawlConfig(delay_s=0.0, timeout_s=1.0, retries=0, max_bytes=MAX_BYTES, proxy=address, warc_bytes=30_000)
+    config = CrawlConfig(delay_s=0.0, timeout_s=1.0, retries=1, max_bytes=MAX_BYTES, proxy=address, warc_bytes=30_000)
     command = [sys.executable, "-c", CHILD, json.dumps(asdict(config)), str(folder / "source.toml"), str(folder / name)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
