@@ -27,7 +27,7 @@ class SourceConfig:
     """The gold."""
 
     data: str
-    """A dataset's name or folder, or a file of gold."""
+    """A dataset's name, folder or repository on the Hub (organisation/name, or with @revision), or a file of gold."""
     split: str = "test"
     """Which split of it."""
     scheme: str = "gonerd"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,6 +131,8 @@ def init(
 def read_gold_split(data: str, split: str, *, scheme: str = "gonerd") -> Gold:
     """Return the gold of a split: from a file, or from a dataset by folder or name.
 
+    A repository on the Hub (`organisation/name`, or with `@revision`) is read at one commit, which the gold names.
+
     Raises:
         GonerdError: there is no such data or split, or it is not gold of the scheme.
     """
@@ -140,14 +141,15 @@ def read_gold_split(data: str, split: str, *, scheme: str = "gonerd") -> Gold:
 
     labels = load_scheme(scheme)
     path = Path(data)
-    documents: Iterable[GoldDocument]
     if path.is_file():
-        documents = read_gold(path, scheme=labels)
-    else:
-        from gonerd.dataset.examples import read_examples
+        return Gold.of(read_gold(path, scheme=labels), scheme=labels, name=_data_name(data), split=split)
+    from gonerd.dataset.examples import read_examples
+    from gonerd.dataset.named import pinned
 
-        documents = (GoldDocument.of(example) for example in read_examples(data, split))
-    return Gold.of(documents, scheme=labels, name=_data_name(data), split=split)
+    repository, commit = pinned(data) or (None, None)
+    rows = read_examples(f"{repository}@{commit}" if repository else data, split)
+    documents = map(GoldDocument.of, rows)
+    return Gold.of(documents, scheme=labels, name=repository or _data_name(data), split=split, revision=commit)
 
 
 def _data_name(data: str) -> str:

@@ -21,7 +21,7 @@ def read_examples(dataset: str | Path, split: str) -> Iterator[Example]:
     Args:
         dataset: the folder of a dataset that gonerd built; a JSON Lines file (`.jsonl` or `.jsonl.gz`) of rows with
             `id, text, tokens, token_starts, ner_tags`, tags as IOB2 strings or as the scheme's integers; or a name
-            that `gonerd.load` knows.
+            that `gonerd.load` knows, for a repository with `@revision` if that is not `main`.
         split: name of the split; a JSON Lines file is one split, and this only names it.
 
     Raises:
@@ -83,7 +83,8 @@ def _from_lines(path: Path, split: str) -> Iterator[Example]:
 def _from_name(name: str, split: str) -> Iterator[Example]:
     from gonerd.dataset.load import load
 
-    loaded = load(name)
+    repository, _, revision = name.partition("@")
+    loaded = load(repository, revision=revision) if revision else load(repository)
     if split not in loaded:
         raise unknown_name("split", split, loaded, where=name)
     rows = loaded[split]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from gonerd.dataset.release import RELEASE, STANDOFF
 from gonerd.dataset.releases import releases
-from gonerd.dataset.remote import read_remote, remote_file
+from gonerd.dataset.remote import Remote, read_remote, remote_file
 from gonerd.dataset.statistics import STATISTICS
 from gonerd.errors import GonerdError, unknown_name
 from gonerd.store import MANIFEST
 
 _DESCRIBING = (MANIFEST, STATISTICS, RELEASE, STANDOFF)
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def dataset_folder(dataset: str) -> Path:
@@ -29,16 +31,44 @@ def dataset_folder(dataset: str) -> Path:
     row = releases().rows.get(dataset)
     if row and row.path:
         return row.path
+    return _downloaded(*_place(dataset))
+
+
+def pinned(dataset: str) -> tuple[str, str] | None:
+    """Return the repository and the commit that a name now means; None for a folder, on this machine or in the package.
+
+    A name that has its commit already (`organisation/name@` and 40 digits) is not looked up.
+
+    Raises:
+        GonerdError: there is no such dataset or revision, or the Hub cannot be reached.
+    """
+    row = releases().rows.get(dataset)
+    if Path(dataset).is_dir() or (row and row.path):
+        return None
+    repository, revision = _place(dataset)
+    if COMMIT.fullmatch(revision):
+        return repository, revision
+    return repository, _remote(repository, revision).commit
+
+
+def _place(dataset: str) -> tuple[str, str]:
+    """Return the repository that a name stands for, and the revision that is meant."""
+    row = releases().rows.get(dataset)
     repository, _, revision = (row.repository or "", "", row.revision) if row else dataset.partition("@")
     if repository.count("/") != 1 or repository.startswith((".", "/", "~")):
         raise unknown_name("dataset", dataset, releases().rows, where="neither a folder nor a known name")
-    return _downloaded(repository, revision or "main")
+    return repository, revision or "main"
 
 
-def _downloaded(repository: str, revision: str) -> Path:
+def _remote(repository: str, revision: str) -> Remote:
     remote = read_remote(repository, revision)
     if remote is None:
         raise GonerdError(f"no such repository, or no revision {revision!r} in it", where=repository)
+    return remote
+
+
+def _downloaded(repository: str, revision: str) -> Path:
+    remote = _remote(repository, revision)
     files = [path for name in _DESCRIBING if (path := remote_file(remote, name))]
     if len(files) < len(_DESCRIBING):
         raise GonerdError(

@@ -135,6 +135,7 @@ def data_part(gold: Gold) -> DataPart:
         words=gold.words,
         inputs=gold.fingerprint.inputs,
         gold=gold.fingerprint.gold or "",
+        revision=gold.revision,
     )
 
 

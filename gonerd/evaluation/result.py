@@ -76,6 +76,7 @@ class DataPart(_Part):
     words: Count
     inputs: Sha256  # fingerprint over ids and tokens
     gold: Sha256  # fingerprint over ids, tokens and tags
+    revision: str | None = None  # the commit that it was read at, where a repository has it
 
 
 class ModelPart(_Part):

@@ -50,12 +50,14 @@ class Gold:
         scheme: the scheme of the tags.
         name: of the dataset, as reports and boards show it.
         split: which part of it this is.
+        revision: the commit it was read at, if a repository has it.
     """
 
     documents: tuple[GoldDocument, ...]
     scheme: LabelScheme
     name: str = "gold"
     split: str = "test"
+    revision: str | None = None
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -67,14 +69,20 @@ class Gold:
 
     @classmethod
     def of(
-        cls, documents: Iterable[GoldDocument], *, scheme: LabelScheme, name: str = "gold", split: str = "test"
+        cls,
+        documents: Iterable[GoldDocument],
+        *,
+        scheme: LabelScheme,
+        name: str = "gold",
+        split: str = "test",
+        revision: str | None = None,
     ) -> Gold:
         """Return the gold of some documents.
 
         Raises:
             GonerdError: an id is there twice, or a tag is outside the scheme.
         """
-        return cls(tuple(documents), scheme, name, split)
+        return cls(tuple(documents), scheme, name, split, revision)
 
     @property
     def words(self) -> int:
