@@ -122,7 +122,7 @@ def measure(model: str, documents: list[GoldDocument], turns: int) -> dict[str, 
         "Trainer.predict with windows": trainer(model, windows=True),
         "Trainer.predict cut at the reach": trainer(model, windows=False),
     }
-    gold = [document.ner_tags for document in documents]
+    gold = [document.tags for document in documents]
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     scores: dict[str, float] = {}
     for turn in range(turns + 1):  # the first is the warm-up, of two documents

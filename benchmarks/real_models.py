@@ -70,7 +70,7 @@ def truncated(model: Path, gold: Gold, out: Path) -> dict[str, Any]:
     ):
         room = (loaded.reach or len(ids)) - 2
         end = words[room] if len(words) > room else len(document.tokens)  # a word that is cut through is not seen
-        seen.append(replace(document, tokens=document.tokens[:end], ner_tags=document.ner_tags[:end],
+        seen.append(replace(document, tokens=document.tokens[:end], ner_tags=document.tags[:end],
                             token_starts=(document.token_starts or ())[:end]))  # fmt: skip
     part = Gold.of(seen, scheme=SCHEME, name=f"{gold.name}-cut", split=gold.split)
     found = run(model, part, out, name="cut at 512, on the part seen")

@@ -128,10 +128,10 @@ def _of_data(files: list[Path], data: str, split: str, scheme: LabelScheme) -> l
 def _predictions_of(path: Path) -> tuple[Path, str]:
     """Return a file of predictions and who made them: what is given, or what lies beside a result that is given."""
     from gonerd.evaluation.evaluate import predictions_path
-    from gonerd.evaluation.result import read_result
+    from gonerd.evaluation.result import read_outcome
 
     if path.suffix == ".json":
-        return predictions_path(path), read_result(path).model.name
+        return predictions_path(path), read_outcome(path).model.name
     return path, path.name.partition(".")[0]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,11 +12,11 @@ from cyclopts import Parameter
 from gonerd.cli.console import progress_bar, say, table
 from gonerd.evaluation.evaluate import RunConfig
 from gonerd.evaluation.predict import PredictConfig
+from gonerd.evaluation.result import Outcome, Result, Unscored, read_outcome
 
 if TYPE_CHECKING:
     from gonerd.evaluation.analysis import Training
     from gonerd.evaluation.evaluate import About
-    from gonerd.evaluation.result import Result
     from gonerd.formats.gold import Gold
 
 SUSPICIOUS = 0.05  # by how much the lenient reading may be better before there is a reason to look for
@@ -73,14 +73,13 @@ def evaluate(
     """
     from gonerd.cli.leaderboard import read_gold_split
     from gonerd.evaluation.evaluate import About
-    from gonerd.evaluation.result import read_result
     from gonerd.models.share import launched_rank
 
     gold = read_gold_split(source.data, source.split, scheme=source.scheme)
     about = About(run, _training(source))
     paths = [_evaluate(model, gold, out, config, about) for model in models]
     if launched_rank() == 0:
-        _show([read_result(path) for path in paths])
+        _show([read_outcome(path) for path in paths])
         for path in paths:
             say(str(path))
 
@@ -98,7 +97,9 @@ def _training(source: SourceConfig) -> Training | None:
     if place is None:
         return None
     gold = read_gold_split(place, "train", scheme=source.scheme)
-    return Training(surfaces([(item.tokens, item.ner_tags) for item in gold.documents]), gold.fingerprint.inputs)
+    if gold.hidden and source.train is None:
+        return None
+    return Training(surfaces([(item.tokens, item.tags) for item in gold.documents]), gold.fingerprint.inputs)
 
 
 def _evaluate(model: str, gold: Gold, out: Path, config: PredictConfig, about: About) -> Path:
@@ -108,26 +109,35 @@ def _evaluate(model: str, gold: Gold, out: Path, config: PredictConfig, about: A
         return run(model, gold, out, config=config, about=about, progress=progress)
 
 
-def _show(results: list[Result]) -> None:
+def _show(results: Sequence[Outcome]) -> None:
     table(["model", "strict F1", "95 % of draws", "lenient", "coverage", "words/s"], [_row(item) for item in results])
     for result in results:
         for line in _notes(result):
             say(f"{result.model.name}: {line}")
 
 
-def _row(result: Result) -> list[str]:
-    interval = result.analysis.intervals["strict_f1"] if result.analysis else None
+def _row(result: Outcome) -> list[str]:
     return [
         result.model.name,
-        f"{100 * result.strict.micro.f1:.2f}",
-        f"{100 * interval.low:.1f} to {100 * interval.high:.1f}" if interval else "-",
-        f"{100 * result.lenient.micro.f1:.2f}",
+        *_scores(result),
         f"{result.coverage.predicted_words / max(1, result.coverage.gold_words):.3f}",
         f"{result.speed.words_per_second:.0f}" if result.speed.seconds else "-",
     ]
 
 
-def _notes(result: Result) -> Iterator[str]:
+def _scores(result: Outcome) -> list[str]:
+    """Return strict F1, its interval and lenient F1."""
+    if not isinstance(result, Result):
+        return ["-", "-", "-"]
+    interval = result.analysis.intervals["strict_f1"] if result.analysis else None
+    return [
+        f"{100 * result.strict.micro.f1:.2f}",
+        f"{100 * interval.low:.1f} to {100 * interval.high:.1f}" if interval else "-",
+        f"{100 * result.lenient.micro.f1:.2f}",
+    ]
+
+
+def _notes(result: Outcome) -> Iterator[str]:
     """Yield what a reader should know beside the figures."""
     if result.model.labels:
         pairs = (f"{label}={tag}" for label, tag in result.model.labels.items())
@@ -137,6 +147,10 @@ def _notes(result: Result) -> Iterator[str]:
         yield f"{coverage.windowed_documents} of {result.data.documents} documents read in windows"
     if coverage.lost_words:
         yield f"{coverage.lost_words} words that its tokenizer turned into nothing count as O"
+    if isinstance(result, Unscored):
+        yield f"not scored: {result.unscored}; gonerd submit makes what is scored where they are kept"
+    if not isinstance(result, Result):
+        return
     if result.lenient.micro.f1 - result.strict.micro.f1 > SUSPICIOUS:
         yield "far better when I- may begin an entity: if it writes IOB1, say --tagging IOB1; or try --decoder viterbi"
     if result.f1_above_fp32 is not None:

@@ -40,7 +40,7 @@ def verify(
 
     Args:
         submissions: submission folders.
-        data: the gold: a dataset's name or folder, or a file (JSON Lines, Parquet, CoNLL).
+        data: the gold: a dataset's name or folder, a file (JSON Lines, Parquet, CoNLL), or a folder of kept labels.
         split: which split of it.
         scheme: its label scheme.
         report: write every check to this JSON file.
@@ -79,7 +79,7 @@ def build(
 
     Args:
         submissions: a folder with one folder for each submission.
-        data: the gold: a dataset's name or folder, or a file (JSON Lines, Parquet, CoNLL).
+        data: the gold: a dataset's name or folder, a file (JSON Lines, Parquet, CoNLL), or a folder of kept labels.
         out: the folder for index.html, leaderboard.csv and leaderboard.json.
         split: which split of the data.
         scheme: its label scheme.
@@ -129,26 +129,29 @@ def init(
 
 
 def read_gold_split(data: str, split: str, *, scheme: str = "gonerd") -> Gold:
-    """Return the gold of a split: from a file, or from a dataset by folder or name.
+    """Return the gold of a split: from a file, a dataset by folder or name, or the folder of labels kept back.
 
-    A repository on the Hub (`organisation/name`, or with `@revision`) is read at one commit, which the gold names.
+    A repository on the Hub (`organisation/name`, or with `@revision`) is read at one commit, which the gold names. The
+    labels may be hidden.
 
     Raises:
         GonerdError: there is no such data or split, or it is not gold of the scheme.
     """
-    from gonerd.formats.gold import Gold, GoldDocument, read_gold
+    from gonerd.dataset.kept import holds_kept_gold, read_kept_gold
+    from gonerd.formats.gold import Gold, read_gold
     from gonerd.labels import load_scheme
 
     labels = load_scheme(scheme)
     path = Path(data)
+    if holds_kept_gold(path):
+        return read_kept_gold(path, split, scheme=labels)
     if path.is_file():
         return Gold.of(read_gold(path, scheme=labels), scheme=labels, name=_data_name(data), split=split)
-    from gonerd.dataset.examples import read_examples
+    from gonerd.dataset.examples import read_documents
     from gonerd.dataset.named import pinned
 
     repository, commit = pinned(data) or (None, None)
-    rows = read_examples(f"{repository}@{commit}" if repository else data, split)
-    documents = map(GoldDocument.of, rows)
+    documents = read_documents(f"{repository}@{commit}" if repository else data, split)
     return Gold.of(documents, scheme=labels, name=repository or _data_name(data), split=split, revision=commit)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from cyclopts import Parameter
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
@@ -14,6 +14,9 @@ from gonerd.errors import GonerdError
 from gonerd.leaderboard.questions import NEEDED, ask
 from gonerd.leaderboard.send import GIT, HUB, check_target, git_steps, open_pull_request
 from gonerd.leaderboard.submission import Statement, Submission, filled, flag_fault, parse_submission, write_submission
+
+if TYPE_CHECKING:
+    from gonerd.formats.gold import Gold
 
 
 class Stated(Statement):
@@ -41,10 +44,10 @@ def template(data: str, /, *, out: Path, split: str = "test") -> None:
         out: the folder to make.
         split: which split of the data.
     """
-    from gonerd.dataset.examples import read_examples
+    from gonerd.dataset.examples import read_documents
     from gonerd.leaderboard.kit import KIT, write_kit
 
-    number = write_kit(read_examples(data, split), out)
+    number = write_kit(read_documents(data, split), out)
     say(f"{out}: {number} documents to predict; {', '.join(KIT)}")
 
 
@@ -81,7 +84,7 @@ def submit(
     source = predictions or _beside(result)
     submission = _complete(statement, result)
     folder = write_submission(result, source, out, submission=submission)
-    if not _passes(folder, data):
+    if not _passes(folder, _gold(result, data)):
         return 1
     for path in _write_page(result, submission):
         say(f"{path}: for the model's own page")
@@ -111,31 +114,44 @@ def _complete(stated: Statement, result: Path) -> Submission:
     return parse_submission(statement.model_dump(exclude_none=True))
 
 
-def _passes(folder: Path, data: str | None) -> bool:
+def _gold(result: Path, data: str | None) -> Gold | None:
+    """Return the gold that a result is to be held against, if any is given."""
+    from gonerd.cli.leaderboard import read_gold_split
+    from gonerd.leaderboard.submission import read_claim
+
+    return None if data is None else read_gold_split(data, read_claim(result).data.split)
+
+
+def _passes(folder: Path, gold: Gold | None) -> bool:
     """Tell whether a submission passes the checks that can be made here; say what is wrong with it."""
-    from gonerd.cli.leaderboard import print_verification, read_gold_split
+    from gonerd.cli.leaderboard import print_verification
     from gonerd.leaderboard.policy import VerifyPolicy
-    from gonerd.leaderboard.submission import RESULT, read_claim
     from gonerd.leaderboard.verify import check_form, verify_all
 
-    if data is not None:
-        split = read_claim(folder / RESULT).data.split
-        (done,) = verify_all([folder], read_gold_split(data, split), policy=VerifyPolicy())
+    if gold is not None and not gold.hidden:
+        (done,) = verify_all([folder], gold, policy=VerifyPolicy())
         print_verification(done)
         return done.verified
-    failures = [check for check in check_form(folder) if not check.passed]
+    failures = [check for check in check_form(folder, gold) if not check.passed]
     for check in failures:
         say(f"{check.name}: {check.detail}")
-    if not failures:
+    if not failures and gold is None:
         say(f"{folder}: complete and well-formed; the scores were not recomputed (--data does)")
+    elif not failures:
+        say(f"{folder}: complete and well-formed; not scored, for the labels are hidden: the verifier has them")
     return not failures
 
 
 def _write_page(result: Path, submission: Submission) -> list[Path]:
+    """Write what puts the scores on the model's own page; without scores there is nothing to put."""
+    from gonerd.evaluation.result import Result
     from gonerd.leaderboard.model_page import write_model_page
     from gonerd.leaderboard.submission import read_claim
 
-    return write_model_page(read_claim(result), result.with_suffix(".model-page"), submission=submission)
+    claim = read_claim(result)
+    if not isinstance(claim, Result):
+        return []
+    return write_model_page(claim, result.with_suffix(".model-page"), submission=submission)
 
 
 def _send(folder: Path, to: str | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from gonerd.dataset.files import data_files, read_rows
 from gonerd.dataset.foreign import Reader
 from gonerd.errors import GonerdError, unknown_name
+from gonerd.formats.gold import GoldDocument
 from gonerd.formats.jsonl import read_objects
 from gonerd.labels import load_scheme
 from gonerd.records import Example, Span
@@ -28,23 +29,46 @@ def read_examples(dataset: str | Path, split: str) -> Iterator[Example]:
         GonerdError: there is no such dataset or split, or a row breaks the form.
     """
     path = Path(dataset)
-    if path.name.endswith((".jsonl", ".jsonl.gz")):
+    if _is_lines(path):
         return _from_lines(path, split)
-    if path.is_dir():
-        return _from_folder(path, split)
+    return (example_of(row, tags=tags, split=split) for row, tags in _rows(dataset, split))
+
+
+def read_documents(dataset: str | Path, split: str) -> Iterator[GoldDocument]:
+    """Yield the documents of one split as the scorer needs them; as `read_examples`, but their labels may be hidden."""
+    path = Path(dataset)
+    if _is_lines(path):
+        return map(GoldDocument.of, _from_lines(path, split))
+    return (_document_of(row, tags=tags, split=split) for row, tags in _rows(dataset, split))
+
+
+def _document_of(row: Mapping[str, Any], *, tags: Sequence[str], split: str) -> GoldDocument:
+    if row["ner_tags"] is not None:
+        return GoldDocument.of(example_of(row, tags=tags, split=split))
+    tokens, starts = tuple(row["tokens"]), tuple(row["token_starts"])
+    return GoldDocument(row["id"], tokens, None, starts, row["source"], row["text"])
+
+
+def _is_lines(path: Path) -> bool:
+    return path.name.endswith((".jsonl", ".jsonl.gz"))
+
+
+def _rows(dataset: str | Path, split: str) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
+    """Give the rows of a dataset's folder or name with the tags of their integers."""
+    if Path(dataset).is_dir():
+        return _from_folder(Path(dataset), split)
     if isinstance(dataset, Path):
         raise GonerdError("no such dataset folder or JSON Lines file", where=dataset)
     return _from_name(dataset, split)
 
 
-def _from_folder(folder: Path, split: str) -> Iterator[Example]:
+def _from_folder(folder: Path, split: str) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
     files = data_files(folder)
     if split not in files:
         raise unknown_name("split", split, files, where=folder)
     tags = dataset_tags(folder)
     for path in files[split]:
-        for row in read_rows(path):
-            yield example_of(row, tags=tags, split=split)
+        yield from ((row, tags) for row in read_rows(path))
 
 
 def dataset_tags(folder: Path) -> tuple[str, ...]:
@@ -59,7 +83,7 @@ def example_of(row: Mapping[str, Any], *, tags: Sequence[str], split: str) -> Ex
     """Return a row of the Parquet files, or of `datasets`, as an example."""
     values = dict(row)
     if row["ner_tags"] is None:
-        raise GonerdError("the labels of this document are not published", where=f"{split}, {row['id']!r}")
+        raise GonerdError("the labels of this document are hidden", where=f"{split}, {row['id']!r}")
     values["tokens"], values["token_starts"] = tuple(row["tokens"]), tuple(row["token_starts"])
     values["ner_tags"] = tuple(tags[number] for number in row["ner_tags"])
     values["entities"] = tuple(Span(span["start"], span["end"], span["label"]) for span in row["entities"])
@@ -80,7 +104,7 @@ def _from_lines(path: Path, split: str) -> Iterator[Example]:
             raise GonerdError(str(error), where=f"{path}, line {line}") from error
 
 
-def _from_name(name: str, split: str) -> Iterator[Example]:
+def _from_name(name: str, split: str) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
     from gonerd.dataset.load import load
 
     repository, _, revision = name.partition("@")
@@ -88,6 +112,5 @@ def _from_name(name: str, split: str) -> Iterator[Example]:
     if split not in loaded:
         raise unknown_name("split", split, loaded, where=name)
     rows = loaded[split]
-    tags = rows.features["ner_tags"].feature.names
-    for row in rows:
-        yield example_of(row, tags=tags, split=split)
+    tags = tuple(rows.features["ner_tags"].feature.names)
+    yield from ((row, tags) for row in rows)

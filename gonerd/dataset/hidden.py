@@ -14,6 +14,7 @@ from gonerd.dataset.examples import read_examples
 from gonerd.dataset.export import export
 from gonerd.dataset.facts import hidden_splits, read_facts
 from gonerd.dataset.files import data_files, read_rows, split_of
+from gonerd.dataset.kept import GOLD
 from gonerd.dataset.plots import PLOTS, link_plots
 from gonerd.dataset.release import RELEASE, STANDOFF, Release
 from gonerd.dataset.statistics import STATISTICS, Statistics, read_statistics
@@ -23,7 +24,6 @@ from gonerd.formats.removed import REMOVED
 from gonerd.records import Manifest, Shard, sha256_of
 from gonerd.store import MANIFEST, read_json, read_manifest, sha256_file, write_json
 
-GOLD = "gold.json"
 _SAME = ("dropped.jsonl", "previous.json", REMOVED)  # what tells no label
 
 
@@ -32,7 +32,7 @@ def hide_labels(folder: Path, split: str, *, out: Path, gold: Path) -> Manifest:
 
     The columns `ner_tags` and `entities` stay and are null in that split; its spans are gone from `standoff.jsonl` and
     `widened.jsonl`, and the fingerprint of its gold from the manifest. Counts of its labels stay in the statistics.
-    `gold` gets `<split>.jsonl`, which every command that takes gold reads, and `gold.json` with its fingerprint.
+    `gold` gets `<split>.jsonl` and `gold.json` with its fingerprint: every command that scores takes the folder.
 
     Args:
         folder: a finished dataset.

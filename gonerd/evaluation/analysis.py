@@ -57,7 +57,7 @@ class EndToEnd:
 
         scheme, documents = matching.gold.scheme, matching.gold.documents
         starts = np.cumsum([0, *(len(document.tokens) for document in documents)])[:-1]
-        gold = [np.array(scheme.tag_ids(document.ner_tags), dtype=np.int16) for document in documents]
+        gold = [np.array(scheme.tag_ids(document.tags), dtype=np.int16) for document in documents]
         predicted = [np.frombuffer(answer, dtype=np.int16) for answer in matching.predicted]
         return cls(np.concatenate(gold), np.concatenate(predicted), starts)
 
@@ -140,7 +140,7 @@ def _tagged(matching: Matching, sub_tokens: Mapping[str, int] | None) -> list[Ta
     return [
         Tagged(
             document.tokens,
-            document.ner_tags,
+            document.tags,
             [names[tag] for tag in answer],
             sub_tokens[document.id] if sub_tokens else SUB_TOKENS_A_WORD * len(document.tokens),
         )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gonerd import __version__
 from gonerd.conventions import load_conventions
@@ -24,11 +25,15 @@ from gonerd.evaluation.hardware import (
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import (
     DataPart,
+    DocumentsPart,
+    Outcome,
     Reading,
     Result,
     RunPart,
     SpeedPart,
     TypeScore,
+    Unscored,
+    read_outcome,
     read_result,
     result_path,
     write_result,
@@ -84,7 +89,7 @@ def evaluate(
     """Evaluate a model on whole documents; return the path of the result under `out`.
 
     The predictions lie beside it (`predictions_path`). A result of the same model, data and settings that is there
-    already is not computed again.
+    already is not computed again. Where the gold is hidden, all is predicted and the result is `Unscored`.
 
     Args:
         model: a checkpoint's folder or its name on the Hub, a spaCy pipeline, a file of predictions, or
@@ -103,10 +108,10 @@ def evaluate(
     share = launched_share(config.device)
     backend = open_backend(model, Setup(gold.scheme, config, about.run.name, share))
     path = out / result_path(data_part(gold), backend.model, backend.settings)
-    if _is_there(path):
+    if _is_there(path, scored=not gold.hidden):
         return path
     full: Path | None = None
-    if backend.settings.get("precision", "fp32") != "fp32":
+    if backend.settings.get("precision", "fp32") != "fp32" and not gold.hidden:  # hidden: no F1 to compare
         full = evaluate(model, gold, out, config=replace(config, precision="fp32"), about=about, progress=progress)
     answered = _answer(backend, gold, progress=progress)
     if share.rank == 0:
@@ -125,25 +130,27 @@ def predictions_path(result: Path) -> Path:
     return result.with_suffix(".predictions.jsonl.gz")
 
 
-def data_part(gold: Gold) -> DataPart:
-    """Return what a result says about its data."""
-    return DataPart(
+def data_part(gold: Gold) -> DocumentsPart:
+    """Return what a result says about its data: a `DataPart` where the labels are there."""
+    part = DocumentsPart(
         name=gold.name,
         split=gold.split,
         scheme=gold.scheme.name,
         documents=len(gold.documents),
         words=gold.words,
         inputs=gold.fingerprint.inputs,
-        gold=gold.fingerprint.gold or "",
         revision=gold.revision,
     )
+    labels = gold.fingerprint.gold
+    return part if labels is None else DataPart(**part.model_dump(), gold=labels)
 
 
-def _is_there(path: Path) -> bool:
+def _is_there(path: Path, *, scored: bool) -> bool:
     """Tell whether a result is there, and what lies beside it; a broken one is an error, never overwritten."""
-    if not all(place.is_file() for place in (path, predictions_path(path), documents_path(path))):
+    places = (path, predictions_path(path), *([documents_path(path)] if scored else []))
+    if not all(place.is_file() for place in places):
         return False
-    read_result(path)
+    read_outcome(path)
     return True
 
 
@@ -176,31 +183,43 @@ def _write(
 ) -> None:
     """Write predictions and documents' counts, then the result: its presence means that all are complete."""
     backend, answers, matching = answered.backend, answered.answers, answered.matching
-    strict = Reading.of(matching.scores())
-    result = Result(
-        gonerd_version=__version__,
-        created_at=utc_now(),
-        data=data_part(gold),
-        model=backend.model.model_copy(update=answers.facts),
-        settings=backend.settings,
-        libraries=library_versions(backend.model.backend),
-        strict=strict,
-        lenient=Reading.of(matching.scores(reading="lenient")),
-        by_source={name: TypeScore.of(matching.scores(source=name).micro) for name in gold.sources},
-        coverage=answers.coverage,
-        speed=_speed(answered),
-        run=run,
-        analysis=analyse(matching, sub_tokens=answers.sub_tokens, training=training),
-        f1_above_fp32=None if full is None else strict.micro.f1 - read_result(full).strict.micro.f1,
-    )
-    path = out / result.path
+    known: dict[str, Any] = {
+        "gonerd_version": __version__,
+        "created_at": utc_now(),
+        "data": data_part(gold),
+        "model": backend.model.model_copy(update=answers.facts),
+        "settings": backend.settings,
+        "libraries": library_versions(backend.model.backend),
+        "coverage": answers.coverage,
+        "speed": _speed(answered),
+        "run": run,
+    }
+    if gold.hidden:
+        outcome: Outcome = Unscored(**known)
+    else:
+        outcome = Result(**known, **_scores(answered, training=training, full=full))
+    path = out / outcome.path
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(predictions_path(path)) as partial:
         write_predictions(partial, _as_tags(matching))
-    with whole_file(documents_path(path)) as partial:
-        counts = sorted(document_counts(matching).items())
-        jsonl.write(partial, (DocumentCounts(name, *row) for name, row in counts))
-    write_result(result, out)
+    if not gold.hidden:
+        with whole_file(documents_path(path)) as partial:
+            counts = sorted(document_counts(matching).items())
+            jsonl.write(partial, (DocumentCounts(name, *row) for name, row in counts))
+    write_result(outcome, out)
+
+
+def _scores(answered: _Answered, *, training: Training | None, full: Path | None) -> dict[str, Any]:
+    """Return what a result has beyond an outcome."""
+    matching = answered.matching
+    strict = Reading.of(matching.scores())
+    return {
+        "strict": strict,
+        "lenient": Reading.of(matching.scores(reading="lenient")),
+        "by_source": {name: TypeScore.of(matching.scores(source=name).micro) for name in matching.gold.sources},
+        "analysis": analyse(matching, sub_tokens=answered.answers.sub_tokens, training=training),
+        "f1_above_fp32": None if full is None else strict.micro.f1 - read_result(full).strict.micro.f1,
+    }
 
 
 @contextlib.contextmanager

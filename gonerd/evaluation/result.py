@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gonerd.errors import GonerdError
 from gonerd.scoring import SCORER, SEQEVAL, Counts, Scores
@@ -66,8 +66,8 @@ class Reading(_Part):
         return cls(micro=TypeScore.of(scores.micro), macro_f1=scores.macro_f1, by_type=by_type)
 
 
-class DataPart(_Part):
-    """What was scored on."""
+class DocumentsPart(_Part):
+    """What was predicted."""
 
     name: str  # as the file name carries it
     split: SplitName
@@ -75,8 +75,13 @@ class DataPart(_Part):
     documents: Count
     words: Count
     inputs: Sha256  # fingerprint over ids and tokens
-    gold: Sha256  # fingerprint over ids, tokens and tags
     revision: str | None = None  # the commit that it was read at, where a repository has it
+
+
+class DataPart(DocumentsPart):
+    """What was scored on."""
+
+    gold: Sha256  # fingerprint over ids, tokens and tags
 
 
 class ModelPart(_Part):
@@ -195,25 +200,19 @@ class SpeedPart(_Part):
     wall_seconds: Annotated[float, Field(ge=0.0)] | None = None  # loading, warming up and scoring included
 
 
-class Result(_Part):
-    """One model on one split."""
+class Outcome(_Part):
+    """One model on one split, scored or not."""
 
     schema_version: Literal[1] = 1
     gonerd_version: str
     created_at: str
-    data: DataPart
+    data: DocumentsPart
     model: ModelPart
     settings: Settings  # windows, precision, decoder, seed: what can move F1
     libraries: dict[str, str]
-    strict: Reading  # the headline is strict.micro.f1
-    lenient: Reading
-    by_source: dict[str, TypeScore]  # strict, micro
     coverage: CoveragePart
     speed: SpeedPart
-    scorer: ScorerPart = ScorerPart()
     run: RunPart = RunPart()
-    analysis: AnalysisPart | None = None
-    f1_above_fp32: Annotated[float, Field(ge=-1.0, le=1.0)] | None = None  # strict, where the precision is another
 
     @property
     def key(self) -> str:
@@ -222,17 +221,36 @@ class Result(_Part):
 
     @property
     def path(self) -> Path:
-        """Where the result belongs under `results/`."""
+        """Where it belongs under `results/`."""
         return result_path(self.data, self.model, self.settings)
 
 
-def result_key(data: DataPart, model: ModelPart, settings: Settings) -> str:
+class Result(Outcome):
+    """One model on one split, scored."""
+
+    data: DataPart
+    strict: Reading  # the headline is strict.micro.f1
+    lenient: Reading
+    by_source: dict[str, TypeScore]  # strict, micro
+    scorer: ScorerPart = ScorerPart()
+    analysis: AnalysisPart | None = None
+    f1_above_fp32: Annotated[float, Field(ge=-1.0, le=1.0)] | None = None  # strict, where the precision is another
+
+
+class Unscored(Outcome):
+    """One model on a split whose labels are kept elsewhere: everything but the scores, which are made there."""
+
+    unscored: Literal["the labels are hidden"] = "the labels are hidden"  # tells it from a result
+
+
+def result_key(data: DocumentsPart, model: ModelPart, settings: Settings) -> str:
     """Return the short hash of everything that can move F1, known before anything is computed."""
-    content = [data.inputs, data.gold, model.name, model.revision, model.backend, settings]
+    gold = data.gold if isinstance(data, DataPart) else None
+    content = [data.inputs, gold, model.name, model.revision, model.backend, settings]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def result_path(data: DataPart, model: ModelPart, settings: Settings) -> Path:
+def result_path(data: DocumentsPart, model: ModelPart, settings: Settings) -> Path:
     """Return where a result belongs under `results/`, known before anything is computed."""
     revision = file_name(model.revision)[:12]
     key = result_key(data, model, settings)
@@ -245,27 +263,50 @@ def file_name(name: str) -> str:
 
 
 def result_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a result, as `result.schema.json` in this package publishes it."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Result.model_json_schema()}
+    """Return the JSON Schema (2020-12) of an outcome, as `result.schema.json` in this package publishes it."""
+    schema = TypeAdapter(Result | Unscored).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def write_result(result: Result, folder: Path) -> Path:
-    """Write a result where it belongs under `folder` and return its path."""
+def write_result(result: Outcome, folder: Path) -> Path:
+    """Write an outcome where it belongs under `folder` and return its path."""
     path = folder / result.path
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, result.model_dump(mode="json"))
     return path
 
 
-def read_result(path: Path) -> Result:
-    """Return the result in a file.
+def outcome_kind(value: object) -> type[Result] | type[Unscored]:
+    """Return which of the two the values of a JSON file say they are."""
+    return Unscored if isinstance(value, dict) and "unscored" in value else Result
+
+
+def read_outcome(path: Path) -> Result | Unscored:
+    """Return what an evaluation wrote into a file, scored or not.
 
     Raises:
         GonerdError: the file is missing, is not JSON, or breaks the schema; the first field at fault is named.
     """
+    value = read_json(path)
     try:
-        return Result.model_validate(read_json(path))
+        return outcome_kind(value).model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise GonerdError(f"not a result: field {field!r}: {first['msg']}", where=path) from error
+
+
+def read_result(path: Path) -> Result:
+    """Return the result in a file.
+
+    Raises:
+        GonerdError: as `read_outcome`; or it has no scores.
+    """
+    found = read_outcome(path)
+    if isinstance(found, Unscored):
+        raise GonerdError(
+            f"has no scores: {found.unscored}",
+            where=path,
+            remedy="Submit it: gonerd verify scores it where they are kept",
+        )
+    return found

@@ -14,16 +14,17 @@ from gonerd.labels import LabelScheme
 from gonerd.records import Example, Fingerprint, fingerprint
 
 CONLL_SUFFIXES = (".conll", ".iob2", ".tsv", ".txt")
+WHERE_GOLD_IS = "Score where the labels are kept"
 USED = ("id", "tokens", "ner_tags", "token_starts", "source", "text")
 
 
 @dataclass(frozen=True, slots=True)
 class GoldDocument:
-    """A document with its right tags."""
+    """A document with its right tags, or without them where they are kept elsewhere."""
 
     id: str
     tokens: tuple[str, ...]
-    ner_tags: tuple[str, ...]
+    ner_tags: tuple[str, ...] | None  # None: hidden
     token_starts: tuple[int, ...] | None = None  # code points of the text; predictions as spans need them
     source: str | None = None
     text: str | None = None  # for models that read text
@@ -31,8 +32,7 @@ class GoldDocument:
     def __post_init__(self) -> None:
         if not self.id:
             raise ValueError("the id must not be empty")
-        starts = self.token_starts
-        if len(self.tokens) != len(self.ner_tags) or (starts is not None and len(starts) != len(self.tokens)):
+        if any(len(given) != len(self.tokens) for given in (self.ner_tags, self.token_starts) if given is not None):
             raise ValueError(f"document {self.id!r}: tokens, token_starts and ner_tags differ in length")
 
     @classmethod
@@ -40,10 +40,21 @@ class GoldDocument:
         """Return what the scorer needs of a dataset row."""
         return cls(example.id, example.tokens, example.ner_tags, example.token_starts, example.source, example.text)
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The right tags, for all that scores: hidden ones are an error, never an empty answer.
+
+        Raises:
+            GonerdError: they are hidden.
+        """
+        if self.ner_tags is None:
+            raise GonerdError("its labels are hidden", where=f"document {self.id!r}", remedy=WHERE_GOLD_IS)
+        return self.ner_tags
+
 
 @dataclass(frozen=True)
 class Gold:
-    """All documents of a split, each once, with tags of one scheme.
+    """All documents of a split, each once, with tags of one scheme; or all without, where they are hidden.
 
     Args:
         documents: in any order; scores and fingerprint do not depend on it.
@@ -65,7 +76,9 @@ class Gold:
             if document.id in seen:
                 raise GonerdError(f"the id {document.id!r} is there twice", where=f"gold {self.name!r}")
             seen.add(document.id)
-            self.scheme.tag_ids(document.ner_tags, where=f"gold document {document.id!r}")
+            self.scheme.tag_ids(document.ner_tags or (), where=f"gold document {document.id!r}")
+        if 0 < sum(document.ner_tags is None for document in self.documents) < len(self.documents):
+            raise GonerdError("some documents have labels and some have none", where=f"gold {self.name!r}")
 
     @classmethod
     def of(
@@ -80,9 +93,23 @@ class Gold:
         """Return the gold of some documents.
 
         Raises:
-            GonerdError: an id is there twice, or a tag is outside the scheme.
+            GonerdError: an id is there twice, a tag is outside the scheme, or only some labels are hidden.
         """
         return cls(tuple(documents), scheme, name, split, revision)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the labels are kept elsewhere: such gold names the documents, and scores nothing."""
+        return any(document.ner_tags is None for document in self.documents)
+
+    def check_labelled(self) -> None:
+        """Do nothing if the labels are there.
+
+        Raises:
+            GonerdError: they are hidden.
+        """
+        if self.hidden:
+            raise GonerdError("the labels are hidden", where=f"{self.name}, {self.split}", remedy=WHERE_GOLD_IS)
 
     @property
     def words(self) -> int:
@@ -103,10 +130,10 @@ class Gold:
 def read_gold(path: Path, *, scheme: LabelScheme) -> Iterator[GoldDocument]:
     """Yield the gold documents of a file: `.parquet`, CoNLL (`.conll .iob2 .tsv .txt`), else JSON Lines, `.gz` or not.
 
-    Rows have `id`, `tokens` and `ner_tags` (tags, or the integers of the scheme's tags), and may have `token_starts`,
-    `source` and `text`; other columns are not looked at. CoNLL has the token in the first column and the tag in the
-    last; blank lines end sentences; `-DOCSTART-` starts a document, whose id is the second column, or else its number
-    in the file, from 1. Entities are read over the whole document.
+    Rows have `id`, `tokens` and `ner_tags` (tags, or the integers of the scheme's tags; null: hidden), and may have
+    `token_starts`, `source` and `text`; other columns are not looked at. CoNLL has the token in the first column and
+    the tag in the last; blank lines end sentences; `-DOCSTART-` starts a document, whose id is the second column, or
+    else its number in the file, from 1. Entities are read over the whole document.
 
     Raises:
         GonerdError: the file is missing or unreadable, or a row is not as described; the line is named.
@@ -124,10 +151,12 @@ def read_gold(path: Path, *, scheme: LabelScheme) -> Iterator[GoldDocument]:
 
 
 def _row_document(row: dict[str, Any], scheme: LabelScheme, *, where: str) -> GoldDocument:
-    if missing := [name for name in USED[:3] if row.get(name) is None]:
+    if missing := [name for name in USED[:3] if row.get(name) is None and not (name == "ner_tags" and name in row)]:
         raise GonerdError(f"the row has no {missing[0]!r}", where=where, remedy=f"Needed: {', '.join(USED[:3])}")
     try:
-        tags = [scheme.tags[tag] if type(tag) is int and tag >= 0 else tag for tag in row["ner_tags"]]
+        tags = row["ner_tags"]
+        if tags is not None:
+            tags = [scheme.tags[tag] if type(tag) is int and tag >= 0 else tag for tag in tags]
         known = {name: row[name] for name in USED if row.get(name) is not None}
         return jsonl.from_json(GoldDocument, {**known, "ner_tags": tags})
     except IndexError as error:

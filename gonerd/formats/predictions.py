@@ -228,7 +228,7 @@ class Matching:
     def scores(self, *, reading: Reading = "strict", source: str | None = None) -> Scores:
         """Score all documents, or those of one source."""
         pairs = [
-            (document.ner_tags, answer)
+            (document.tags, answer)
             for document, answer in zip(self.gold.documents, self.predicted, strict=True)
             if source is None or document.source == source
         ]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from gonerd.evaluation.analysis import analyse
-from gonerd.evaluation.result import AnalysisPart, Reading, Result, TypeScore
+from gonerd.evaluation.result import AnalysisPart, Outcome, Reading, Result, TypeScore
 from gonerd.evaluation.views import DISTANCE_VIEW
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import Matching, shown
@@ -20,7 +20,7 @@ TEXT_CHARACTERS = 300  # of any text in a result
 MOST = {"seconds": 1e9, "words_per_second": 1e9, "tokens_per_second": 1e9, "peak_memory_mib": 1e8}
 
 
-def text_faults(result: Result) -> Iterator[str]:
+def text_faults(result: Outcome) -> Iterator[str]:
     """Yield the texts of a result that are too long or hold what hides or reorders text, and a time that is none."""
     for path, value in _leaves(result.model_dump(mode="json")):
         for text in (path, value):
@@ -41,7 +41,7 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def speed_faults(result: Result) -> Iterator[str]:
+def speed_faults(result: Outcome) -> Iterator[str]:
     """Yield the figures of speed and memory that no measurement gives."""
     for name, most in MOST.items():
         claimed = getattr(result.speed, name)
@@ -49,7 +49,7 @@ def speed_faults(result: Result) -> Iterator[str]:
             yield f"{name} is {shown(claimed)}, more than {most:g}"
 
 
-def disagreements(submission: Submission, result: Result) -> Iterator[str]:
+def disagreements(submission: Submission, result: Outcome) -> Iterator[str]:
     """Yield what submission and result say differently of the model."""
     for name in ("parameters", "layers", "attention", "reach_tokens"):
         stated, measured = getattr(submission, name), getattr(result.model, name)
@@ -57,8 +57,11 @@ def disagreements(submission: Submission, result: Result) -> Iterator[str]:
             yield f"{name}: {shown(stated)} in {SUBMISSION}, {shown(measured)} in {RESULT}"
 
 
-def data_faults(result: Result, gold: Gold) -> Iterator[str]:
-    """Yield why a result is not about this gold."""
+def data_faults(result: Outcome, gold: Gold) -> Iterator[str]:
+    """Yield why a result is not about this gold.
+
+    Ids and tokens must be those of the gold; where both have labels, these must be the same too.
+    """
     if result.data.inputs != gold.fingerprint.inputs:
         documents = shown(result.data.documents).strip("'")
         yield f"made on other data ({documents} documents; this gold has {len(gold.documents)})"
@@ -73,19 +76,25 @@ def data_faults(result: Result, gold: Gold) -> Iterator[str]:
         claimed = getattr(result.data, name)
         if claimed != right:
             yield f"{name} is {shown(claimed)}, this gold has {shown(right)}"
-    if result.data.inputs == gold.fingerprint.inputs and result.data.gold != gold.fingerprint.gold:
+    if not gold.hidden and isinstance(result, Result) and result.data.gold != gold.fingerprint.gold:
         yield "made on these documents with other labels (the fingerprints of the gold differ)"
 
 
-def check_scores(checks: Checks, matching: Matching, strict: Scores, result: Result) -> None:
-    """Add the checks that the scores and the coverage claimed are those found."""
+SCORES = ("strict", "lenient", "sources", "analysis")
+
+
+def check_scores(checks: Checks, matching: Matching, strict: Scores, result: Outcome) -> None:
+    """Add the checks that the scores claimed are those found; one who has not the labels claims none."""
+    if not isinstance(result, Result):
+        for name in SCORES:
+            checks.nothing_claimed(name)
+        return
     lenient = matching.scores(reading="lenient")
     checks.none("strict", _differences(result.strict.model_dump(), Reading.of(strict).model_dump()))
     checks.none("lenient", _differences(result.lenient.model_dump(), Reading.of(lenient).model_dump()))
     claimed = {source: score.model_dump() for source, score in result.by_source.items()}
     checks.none("sources", _differences(claimed, _scores_by_source(matching) if claimed else {}))
     checks.none("analysis", _analysis_faults(result, matching))
-    checks.none("coverage", _coverage_faults(result, matching.gold))
 
 
 def _analysis_faults(result: Result, matching: Matching) -> Iterator[str]:
@@ -130,7 +139,8 @@ def _same(claimed: float | None, found: float | None) -> bool:
     return abs(claimed - found) <= TOLERANCE
 
 
-def _coverage_faults(result: Result, gold: Gold) -> Iterator[str]:
+def coverage_faults(result: Outcome, gold: Gold) -> Iterator[str]:
+    """Yield why not every word was predicted."""
     coverage = result.coverage
     if coverage.gold_words != gold.words:
         yield f"gold_words is {coverage.gold_words}, this gold has {gold.words}"

@@ -22,7 +22,7 @@ class Intervals:
 
         documents = sorted(gold.documents, key=lambda document: document.id)  # the order of `Answers`
         lengths = [len(document.tokens) for document in documents]
-        tags = [number for document in documents for number in gold.scheme.tag_ids(document.ner_tags)]
+        tags = [number for document in documents for number in gold.scheme.tag_ids(document.tags)]
         self._starts = np.cumsum([0, *lengths])[:-1]
         self._gold = entity_table(np.array(tags, dtype=np.int16), self._starts, reading="strict")
 

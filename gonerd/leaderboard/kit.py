@@ -9,8 +9,8 @@ from typing import Any
 
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.formats.gold import GoldDocument
 from gonerd.formats.predictions import json_schema
-from gonerd.records import Example
 from gonerd.store import write_json
 
 DOCUMENTS, TEMPLATE, SCHEMA, EXAMPLE = "documents.jsonl", "predictions.jsonl", "predictions.schema.json", "predict.py"
@@ -18,7 +18,7 @@ KIT = (DOCUMENTS, TEMPLATE, SCHEMA, EXAMPLE)
 _EXAMPLE = Path(__file__).with_name("templates") / f"{EXAMPLE}.txt"
 
 
-def write_kit(examples: Iterable[Example], out: Path) -> int:
+def write_kit(documents: Iterable[GoldDocument], out: Path) -> int:
     """Write a kit to the folder `out`; return the number of documents.
 
     `documents.jsonl` has id, text, tokens and token_starts, and no labels; `predictions.jsonl` tags every token O and
@@ -31,7 +31,7 @@ def write_kit(examples: Iterable[Example], out: Path) -> int:
     if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - set(KIT)):
         raise GonerdError("holds something that is no kit", where=out, remedy="Choose another folder")
     out.mkdir(parents=True, exist_ok=True)
-    rows = list(examples)
+    rows = list(documents)
     if not rows:
         raise GonerdError("no documents", remedy="Does the dataset have that split?")
     jsonl.write(out / DOCUMENTS, _documents(rows))
@@ -41,6 +41,6 @@ def write_kit(examples: Iterable[Example], out: Path) -> int:
     return len(rows)
 
 
-def _documents(rows: list[Example]) -> Iterator[dict[str, Any]]:
+def _documents(rows: list[GoldDocument]) -> Iterator[dict[str, Any]]:
     for row in rows:
         yield {"id": row.id, "text": row.text, "tokens": row.tokens, "token_starts": row.token_starts}

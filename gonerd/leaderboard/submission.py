@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from gonerd.errors import GonerdError
-from gonerd.evaluation.result import Result
+from gonerd.evaluation.result import Outcome, Result, Unscored, outcome_kind
 from gonerd.formats.predictions import read_predictions, shown, strict_json, write_predictions
 from gonerd.store import write_atomic
 
@@ -164,7 +164,7 @@ def flag_fault(error: ValidationError) -> GonerdError:
     )
 
 
-def filled(statement: Statement, result: Result) -> Statement:
+def filled(statement: Statement, result: Outcome) -> Statement:
     """Return the statement with what it leaves open taken from the result, where that knows it."""
     model = result.model
     known = {
@@ -220,16 +220,15 @@ def read_submission(path: Path) -> Submission:
     return parse_submission(value)
 
 
-def read_claim(path: Path) -> Result:
-    """Return a result that somebody else wrote: size-limited, without NaN, infinity or a key given twice.
+def read_claim(path: Path) -> Result | Unscored:
+    """Return a result that somebody else wrote, scored or not: size-limited, without NaN, infinity or a double key.
 
     Raises:
         GonerdError: it is not a result.
     """
     data = read_bounded(path, RESULT_BYTES)
     try:
-        strict_json(data)
-        return Result.model_validate_json(data, strict=True)
+        return outcome_kind(strict_json(data)).model_validate_json(data, strict=True)
     except ValidationError as error:
         raise GonerdError(f"not a result: field {first_fault(error)}", where=path.name) from error
     except (ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gonerd.evaluation.result import Result
+from gonerd.evaluation.result import Outcome
 from gonerd.formats.predictions import Matching, shown
 from gonerd.labels import entity_table
 from gonerd.scoring import Scores
@@ -66,10 +66,14 @@ def repetitions(answers: Answers, others: Iterable[Answers]) -> Iterator[str]:
             yield f"{exactly} {shown(other.folder)}"
 
 
-def implausible(scores: Scores, result: Result) -> Iterator[str]:
-    """Yield what is too good to be true: a perfect score, or more work a second than any machine does."""
+def perfect(scores: Scores) -> Iterator[str]:
+    """Yield that a score is too good to be true."""
     if scores.micro.f1 == 1.0 and scores.micro.gold >= ENOUGH_ENTITIES:
         yield f"a perfect score on {scores.micro.gold} entities"
+
+
+def too_fast(result: Outcome) -> Iterator[str]:
+    """Yield that a result claims more work a second than any machine does."""
     parameters, speed = result.model.parameters, result.speed.tokens_per_second
     if parameters and speed:
         # A forward pass multiplies and adds once a weight and sub-token. Embeddings are looked up, not multiplied;
@@ -84,8 +88,8 @@ def repeats_errors(matching: Matching, mislabelled: frozenset[str]) -> Iterator[
     known = equal = 0
     tags = matching.gold.scheme.tags
     for document, answer in zip(matching.gold.documents, matching.predicted, strict=True):
-        if document.id in mislabelled and any(tag != "O" for tag in document.ner_tags):
+        if document.id in mislabelled and any(tag != "O" for tag in document.tags):
             known += 1
-            equal += [tags[number] for number in answer] == list(document.ner_tags)
+            equal += [tags[number] for number in answer] == list(document.tags)
     if equal >= ENOUGH_DOCUMENTS and 2 * equal > known:
         yield f"equal to gold on {equal} of {known} documents whose gold is known to be wrong"

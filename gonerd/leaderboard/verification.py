@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from gonerd import __version__
 from gonerd.errors import GonerdError
-from gonerd.evaluation.result import Result
+from gonerd.evaluation.result import Outcome
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import shorten
 from gonerd.leaderboard.submission import Submission
@@ -18,6 +18,7 @@ from gonerd.scoring import Scores
 from gonerd.store import write_json
 
 NOT_CHECKED = "not checked"
+NOT_CLAIMED = "nothing is claimed"  # by one who has not the labels
 NAMED = 5  # how many faults of one kind a report spells out
 
 Value = TypeVar("Value")
@@ -29,7 +30,7 @@ CHECKS = {
     "result": "result.json keeps to its schema, all numbers finite",
     "texts": "no text of the result is too long or holds characters that hide or reorder text",
     "agreement": "submission and result say the same of the model",
-    "data": "the result is about this gold: both fingerprints, split, scheme, documents and words",
+    "data": "the result is about this gold: fingerprints, split, scheme, documents and words",
     "predictions": "the predictions can be read within the limits",
     "complete": "each document once, each token tagged, no unknown document",
     "tags": "every tag belongs to the scheme",
@@ -70,7 +71,7 @@ class Verification:
     checks: tuple[Check, ...]
     files: dict[str, str] = field(default_factory=dict)  # sha256 by name
     submission: Submission | None = None
-    result: Result | None = None
+    result: Outcome | None = None
     strict: Scores | None = None
     answers: Answers | None = None
 
@@ -117,6 +118,10 @@ class Checks:
             return None
         self.done.append(Check(name, passed=True))
         return value
+
+    def nothing_claimed(self, name: str) -> None:
+        """Add the check of figures that a submission leaves to the verifier."""
+        self.done.append(Check(name, passed=True, detail=NOT_CLAIMED))
 
     def none(self, name: str, faults: Iterable[str]) -> None:
         """Add the check that there are no faults."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gonerd.errors import GonerdError
-from gonerd.evaluation.result import Result
+from gonerd.evaluation.result import Outcome
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import (
     DEFAULT_LIMITS,
@@ -25,7 +25,14 @@ from gonerd.formats.predictions import (
     shorten,
     shown,
 )
-from gonerd.leaderboard.claims import check_scores, data_faults, disagreements, speed_faults, text_faults
+from gonerd.leaderboard.claims import (
+    check_scores,
+    coverage_faults,
+    data_faults,
+    disagreements,
+    speed_faults,
+    text_faults,
+)
 from gonerd.leaderboard.folders import submission_folders
 from gonerd.leaderboard.history import rate_faults
 from gonerd.leaderboard.policy import Host, VerifyPolicy
@@ -38,7 +45,7 @@ from gonerd.leaderboard.submission import (
     read_claim,
     read_submission,
 )
-from gonerd.leaderboard.suspicion import Answers, implausible, repeats_errors, repetitions
+from gonerd.leaderboard.suspicion import Answers, perfect, repeats_errors, repetitions, too_fast
 from gonerd.leaderboard.verification import CHECKS, Check, Checks, Verification, write_report
 from gonerd.scoring import Scores
 from gonerd.store import sha256_file
@@ -66,7 +73,11 @@ def verify(
         limits: how large the predictions may be.
         host: what the host asks beyond being right.
         others: the answers of submissions that were there before, which these must not repeat.
+
+    Raises:
+        GonerdError: the labels of the gold are hidden.
     """
+    gold.check_labelled()
     checks = Checks()
     checks.none("files", _file_faults(folder, limits))
     if not checks.passed("files"):
@@ -75,13 +86,11 @@ def verify(
     submission = checks.read("submission", lambda: read_submission(folder / SUBMISSION))
     result = checks.read("result", lambda: read_claim(folder / RESULT))
     _check_claims(checks, submission, result, gold)
-    matching = None
-    if result is None or checks.passed("data"):  # scores on other data say nothing
-        path = folder / PREDICTIONS
-        matching = checks.read("predictions", lambda: match(gold, read_predictions(path, limits=limits)))
-    strict = None if matching is None else _check_predictions(checks, matching, result)
-    answers = None if matching is None else Answers.of(shorten(folder.name), matching)
-    if matching is not None and answers is not None:
+    matching = _check_answers(checks, folder, gold, result=result, limits=limits)
+    strict = answers = None
+    if matching is not None:
+        strict = _check_scores(checks, matching, result)
+        answers = Answers.of(shorten(folder.name), matching)
         checks.none("unseen", repeats_errors(matching, host.mislabelled))
         checks.none("original", repetitions(answers, others))
     if submission is not None:
@@ -90,7 +99,7 @@ def verify(
     return Verification(shorten(folder.name), gold, done, files, submission, result, strict, answers)
 
 
-def _check_claims(checks: Checks, submission: Submission | None, result: Result | None, gold: Gold | None) -> None:
+def _check_claims(checks: Checks, submission: Submission | None, result: Outcome | None, gold: Gold | None) -> None:
     """Add the checks of what submission and result say, before anything is scored."""
     if result is None:
         return
@@ -102,19 +111,28 @@ def _check_claims(checks: Checks, submission: Submission | None, result: Result 
         checks.none("agreement", disagreements(submission, result))
 
 
-def check_form(folder: Path, *, limits: Limits = DEFAULT_LIMITS) -> tuple[Check, ...]:
-    """Return the checks that need no gold: what a submitter can hold a submission against before it is sent."""
+def check_form(folder: Path, documents: Gold | None = None, *, limits: Limits = DEFAULT_LIMITS) -> tuple[Check, ...]:
+    """Return the checks that need no label: what a submitter can hold a submission against before it is sent.
+
+    Args:
+        folder: the submission.
+        documents: what was to be predicted, for the checks that nothing is missing; its labels may be hidden.
+        limits: how large the predictions may be.
+    """
     checks = Checks()
     checks.none("files", _file_faults(folder, limits))
     if checks.passed("files"):
         submission = checks.read("submission", lambda: read_submission(folder / SUBMISSION))
         result = checks.read("result", lambda: read_claim(folder / RESULT))
-        _check_claims(checks, submission, result, None)
-        checks.read("predictions", lambda: _read_through(folder / PREDICTIONS, limits, result))
+        _check_claims(checks, submission, result, documents)
+        if documents is None:
+            checks.read("predictions", lambda: _read_through(folder / PREDICTIONS, limits, result))
+        else:
+            _check_answers(checks, folder, documents, result=result, limits=limits)
     return tuple(checks.done)
 
 
-def _read_through(path: Path, limits: Limits, result: Result | None) -> None:
+def _read_through(path: Path, limits: Limits, result: Outcome | None) -> None:
     """Read predictions to their end; their documents must differ and be as many as the result's."""
     ids = [prediction.id for prediction in read_predictions(path, limits=limits)]
     twice = next((name for name, number in Counter(ids).items() if number > 1), None)
@@ -165,14 +183,29 @@ def _waived(checks: tuple[Check, ...], host: Host, predictions: str) -> tuple[Ch
     )
 
 
-def _check_predictions(checks: Checks, matching: Matching, result: Result | None) -> Scores:
-    """Add the checks of the predictions, and of what the result claims of them; return the strict scores found."""
+def _check_answers(
+    checks: Checks, folder: Path, gold: Gold, *, result: Outcome | None, limits: Limits
+) -> Matching | None:
+    """Add the checks of the predictions that need no label; return them beside gold if they can be read."""
+    if result is not None and not checks.passed("data"):  # answers to other data say nothing
+        return None
+    path = folder / PREDICTIONS
+    matching = checks.read("predictions", lambda: match(gold, read_predictions(path, limits=limits)))
+    if matching is None:
+        return None
     checks.none("complete", _problems(matching, complete=True))
     checks.none("tags", _problems(matching, complete=False))
+    if result is not None:
+        checks.none("coverage", coverage_faults(result, gold))
+    return matching
+
+
+def _check_scores(checks: Checks, matching: Matching, result: Outcome | None) -> Scores:
+    """Add the checks of what the result claims of its predictions; return the strict scores found."""
     strict = matching.scores(reading="strict")
     if result is not None:
         check_scores(checks, matching, strict, result)
-        checks.none("plausible", implausible(strict, result))
+        checks.none("plausible", [*perfect(strict), *too_fast(result)])
     return strict
 
 
