@@ -6,21 +6,18 @@ from gonerd.errors import GonerdError
 from gonerd.evaluation.backend_tokens import Engine, Loaded, outputs_of
 from gonerd.evaluation.predict import PredictConfig, TokenModel
 from gonerd.models.checkpoints import describe, load_tokenizer, output_labels, read_config
-from gonerd.models.load import load_encoder
+from gonerd.models.load import is_known, load_encoder
 from gonerd.models.reach import reach_tokens
 from gonerd.models.repository import find_checkpoint
 from gonerd.models.tagging import packed_forward
-from gonerd.models.translate import CLASSIFIES, encoder_config, family_of
 
 
 def knows(name: str) -> bool:
     """Tell whether the encoder computes what a checkpoint's configuration says."""
     try:
-        settings = read_config(name)
-        encoder_config(settings, family_of(settings.to_dict()), head=CLASSIFIES)
+        return is_known(read_config(name))
     except GonerdError:  # the next kind takes it, or says what is wrong with it
         return False
-    return True
 
 
 def _load(name: str, device: str, config: PredictConfig) -> Loaded:

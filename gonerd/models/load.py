@@ -88,6 +88,15 @@ def load_encoder(
     return encoder.eval()
 
 
+def is_known(settings: Any) -> bool:
+    """Tell whether the encoder computes what a checkpoint's configuration, as transformers reads it, says."""
+    try:
+        encoder_config(settings, family_of(settings.to_dict()), head=head_of(settings))
+    except GonerdError:
+        return False
+    return True
+
+
 @contextmanager
 def located(where: str) -> Iterator[None]:
     """Say of which checkpoint an error is, where it does not say so itself."""

@@ -6,10 +6,10 @@ row that holds several documents; padding exists only at the border, where a pad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
@@ -54,6 +54,13 @@ class Layout:
         for start, end in zip(self.starts, ends, strict=True):
             yield from (start, end)
         yield self.slots
+
+    @classmethod
+    def of_lengths(cls, lengths: Sequence[int], device: torch.device) -> Layout:
+        """Return the layout of documents of some lengths that follow each other without a gap."""
+        ends = list(accumulate(lengths))
+        starts = tuple(end - length for end, length in zip(ends, lengths, strict=True))
+        return cls(starts=starts, lengths=tuple(lengths), slots=ends[-1] if ends else 0, device=device)
 
     @cached_property
     def document(self) -> Tensor:
@@ -114,15 +121,16 @@ def pack(documents: Sequence[Tensor], max_tokens: int, *, align: int = 1, pad_id
     """
     if not all(len(document) for document in documents):
         raise GonerdError("an empty document cannot be packed")
-    rows = _first_fit([-(-len(document) // align) * align for document in documents], max_tokens)
+    sizes = [-(-len(document) // align) * align for document in documents]
+    rows = first_fit(sizes, max_tokens, order=sorted(range(len(sizes)), key=lambda number: (-sizes[number], number)))
     return [_row([(number, documents[number]) for number in row], align=align, pad_id=pad_id) for row in rows]
 
 
-def _first_fit(sizes: Sequence[int], limit: int) -> list[list[int]]:
-    """Return the numbers of the sizes in rows of at most `limit` altogether; a larger one is alone."""
+def first_fit(sizes: Sequence[int], limit: int, *, order: Iterable[int]) -> list[list[int]]:
+    """Return the numbers of the sizes in rows of at most `limit` altogether, in this order; a larger one is alone."""
     rows: list[list[int]] = []
     room: list[int] = []
-    for number in sorted(range(len(sizes)), key=lambda number: (-sizes[number], number)):
+    for number in order:
         row = next((row for row, free in enumerate(room) if free >= sizes[number]), len(rows))
         if row == len(rows):
             rows.append([])
@@ -180,15 +188,7 @@ class Padding:
             lengths = kept.sum(1).tolist()
             if sum(lengths) == rows * length:
                 kept = None
-        ends = torch.tensor(lengths).cumsum(0).tolist()
-        filled = [(end - size, size) for end, size in zip(ends, lengths, strict=True) if size]
-        layout = Layout(
-            starts=tuple(start for start, _ in filled),
-            lengths=tuple(size for _, size in filled),
-            slots=ends[-1] if ends else 0,
-            device=input_ids.device,
-        )
-        return cls(kept, layout)
+        return cls(kept, Layout.of_lengths([size for size in lengths if size], input_ids.device))
 
     def remove(self, values: Tensor) -> Tensor:
         """Return the row of a padded batch, (rows, length) -> (slots,)."""

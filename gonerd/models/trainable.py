@@ -13,6 +13,7 @@ from gonerd.labels import LabelScheme
 from gonerd.models.checkpoints import load_config, load_tokenizer, set_labels
 from gonerd.models.encoder import Encoder
 from gonerd.models.load import head_of, load_encoder
+from gonerd.models.packing import Layout
 from gonerd.models.repository import find_checkpoint
 from gonerd.models.save import save_encoder
 from gonerd.models.translate import CLASSIFIES, labels_of
@@ -22,8 +23,8 @@ from gonerd.models.translate import CLASSIFIES, labels_of
 class TrainableOutput:
     """What training asks of an answer, under the names that it has in transformers."""
 
-    logits: Tensor | None  # (rows, length, labels)
-    hidden_states: tuple[Tensor]  # the last ones alone, (rows, length, width)
+    logits: Tensor | None  # (slots, labels)
+    hidden_states: tuple[Tensor]  # the last ones alone, (slots, width)
 
 
 class Trainable(nn.Module):
@@ -38,9 +39,9 @@ class Trainable(nn.Module):
         """Where its weights are."""
         return self.encoder.embeddings.tokens.weight.device
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: Any) -> TrainableOutput:
-        """Return the answer to a padded batch, (rows, length)."""
-        output = self.encoder(input_ids, attention_mask)
+    def forward(self, input_ids: Tensor, lengths: Tensor, **_: Any) -> TrainableOutput:
+        """Return the answer to a packed row, (slots,), of documents of the given lengths, (documents,)."""
+        output = self.encoder(input_ids, layout=Layout.of_lengths(lengths.tolist(), input_ids.device))
         return TrainableOutput(output.logits, (output.last_hidden_state,))
 
     def save_pretrained(self, folder: Path) -> None:
@@ -48,8 +49,13 @@ class Trainable(nn.Module):
         save_encoder(self.encoder, folder)
 
 
-def load_trainable(name_or_path: str | Path, *, scheme: LabelScheme) -> tuple[Trainable, Any]:
+def load_trainable(name_or_path: str | Path, *, scheme: LabelScheme, attention_dropout: float) -> tuple[Trainable, Any]:
     """Return an encoder to train and its tokenizer; it gets a new classifier unless it has one for the scheme's tags.
+
+    Args:
+        name_or_path: a checkpoint of a type that the encoder knows; a folder or a name on the Hub.
+        scheme: the tags to learn.
+        attention_dropout: of the attention weights while it is trained; the checkpoint's own is kept in what is saved.
 
     Raises:
         GonerdError: as `load_encoder`.
@@ -58,6 +64,9 @@ def load_trainable(name_or_path: str | Path, *, scheme: LabelScheme) -> tuple[Tr
     config = load_config(files)
     has_head = head_of(config) == CLASSIFIES and set(labels_of(config)) == set(scheme.tags)
     encoder = load_encoder(name_or_path, revision=files.commit, labels=None if has_head else scheme.tags)
+    for part in encoder.modules():
+        if isinstance(getattr(part, "dropout", None), float):  # an attention's; other parts have modules for theirs
+            part.dropout = attention_dropout  # type: ignore[assignment]  # torch types attributes as modules
     if not has_head:
         set_labels(config, scheme)
     return Trainable(encoder, config), load_tokenizer(files)

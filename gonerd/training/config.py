@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gonerd.errors import GonerdError
 from gonerd.models.tagging import Device, Precision
@@ -23,12 +24,18 @@ class FinetuneConfig:
     weight_decay: float = 0.01
     """Decoupled weight decay."""
     batch_tokens: int = 4096
-    """Sub-tokens in a batch, padding included."""
+    """Sub-tokens in a batch, padding included; a longer document is a batch of its own."""
     max_length: int | None = None
     """Longest input in sub-tokens, special tokens included; the model's reach if not given. Longer documents are
     windowed, in training and validation, as in prediction."""
     stride: int | None = None
     """Sub-tokens that neighbouring windows share; a quarter of the longest input if not given."""
+    backend: Literal["auto", "encoder", "transformers"] = "auto"
+    """What computes: gonerd's encoder packs whole documents without padding; transformers pads them. auto takes the
+    encoder for every checkpoint it knows."""
+    attention_dropout: float = 0.0
+    """Dropout of the encoder's attention weights. Above 0 it keeps torch from its fused attention, which takes several
+    times as long; transformers has the checkpoint's own."""
     precision: Precision = "fp32"
     """Of the matrix products."""
     device: Device = "auto"
@@ -48,8 +55,9 @@ class FinetuneConfig:
                 raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be above 0")
         if self.max_steps is not None and self.max_steps < 1:
             raise GonerdError(f"max_steps is {self.max_steps}", remedy="It must be 1 or more")
-        if not 0 <= self.warmup_share < 1:
-            raise GonerdError(f"warmup_share is {self.warmup_share}", remedy="It must be at least 0 and below 1")
+        for name in ("warmup_share", "attention_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be at least 0 and below 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from gonerd.records import Example, Manifest, Progress, silent
 from gonerd.training.config import DistillConfig
 from gonerd.training.fit import Loss, Training, write_model
 from gonerd.training.losses import IGNORED, cosine_loss, hard_loss, soft_loss
+from gonerd.training.rows import inputs_of
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +112,7 @@ def distillation_loss(teacher: Any, config: DistillConfig) -> Loss:
     teacher.eval().requires_grad_(requires_grad=False)
 
     def loss(student: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        inputs = inputs_of(batch)
         teacher.to(batch["input_ids"].device)
         with torch.no_grad():
             theirs = teacher(**inputs, output_hidden_states=True)

@@ -7,13 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gonerd.models.checkpoints import checkpoint_name, load_checkpoint, load_config
-from gonerd.models.repository import find_checkpoint
-from gonerd.models.translate import is_lsg
+from gonerd.models.checkpoints import checkpoint_name, load_checkpoint
 from gonerd.records import Example, Manifest, Progress, silent
 from gonerd.training.config import FinetuneConfig
-from gonerd.training.fit import Loss, Training, write_model
+from gonerd.training.fit import Loss, Training, uses_encoder, write_model
 from gonerd.training.losses import hard_loss
+from gonerd.training.rows import inputs_of
 
 if TYPE_CHECKING:
     import torch
@@ -48,12 +47,12 @@ def finetune(
     training = Training(train, validation, config, progress)
 
     def start() -> tuple[Any, Any, Loss]:
-        if is_lsg(load_config(find_checkpoint(checkpoint)).to_dict()):  # which transformers lacks
+        if uses_encoder(checkpoint, config):
             from gonerd.models.trainable import load_trainable
 
-            return *load_trainable(checkpoint, scheme=training.scheme), gold_loss
-        model, tokenizer = load_checkpoint(checkpoint, scheme=training.scheme, new_head=True)
-        return model, tokenizer, gold_loss
+            dropout = config.attention_dropout
+            return *load_trainable(checkpoint, scheme=training.scheme, attention_dropout=dropout), gold_loss
+        return *load_checkpoint(checkpoint, scheme=training.scheme, new_head=True), gold_loss
 
     run = training.run("finetune", checkpoint, settings={**asdict(config), "base": checkpoint_name(checkpoint)})
     return write_model(out, run, training=training, start=start)
@@ -61,5 +60,4 @@ def finetune(
 
 def gold_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """Return the mean cross-entropy of a model's answers against the batch's gold."""
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-    return hard_loss(logits, batch["labels"])
+    return hard_loss(model(**inputs_of(batch)).logits, batch["labels"])

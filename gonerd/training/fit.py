@@ -14,13 +14,16 @@ from gonerd.labels import LabelScheme, load_scheme
 from gonerd.models.checkpoints import (
     checkpoint_revision,
     label_map,
+    load_config,
     output_labels,
     save_checkpoint,
     without_bars,
 )
+from gonerd.models.load import is_known
 from gonerd.models.reach import window_reach
+from gonerd.models.repository import find_checkpoint
 from gonerd.models.small import model_files
-from gonerd.models.tagging import Decoding, padded_forward, tag_documents
+from gonerd.models.tagging import Decoding, packed_forward, padded_forward, tag_documents
 from gonerd.records import Example, Manifest, Progress, sha256_of
 from gonerd.scoring import score_tag_ids
 from gonerd.store import MANIFEST, Run, is_current, read_manifest, replacing, write_json
@@ -58,6 +61,20 @@ class Training:
         return Run(stage, settings, tuple(inputs))
 
 
+def uses_encoder(checkpoint: str | Path, config: FinetuneConfig) -> bool:
+    """Tell whether gonerd's encoder is what trains a checkpoint."""
+    if config.backend != "auto":
+        return config.backend == "encoder"
+    return is_known(load_config(find_checkpoint(checkpoint)))
+
+
+def is_packed(model: Any) -> bool:
+    """Tell whether a loaded model takes packed rows."""
+    from gonerd.models.trainable import Trainable
+
+    return isinstance(model, Trainable)
+
+
 def write_model(out: Path, run: Run, *, training: Training, start: Callable[[], tuple[Any, Any, Loss]]) -> Manifest:
     """Train what `start` gives (model, tokenizer, loss) and write it to `out`, unless this very run is there already.
 
@@ -89,7 +106,7 @@ def _fit(model: Any, tokenizer: Any, work: Path, *, loss: Loss, training: Traini
         encode_examples(tokenizer, training.train, reach=reach, scheme=scheme),
         outputs=[labels.index(tag) for tag in range(len(scheme.tags))],
         max_tokens=config.batch_tokens,
-        pad_id=tokenizer.pad_token_id or 0,
+        pad_id=None if is_packed(model) else tokenizer.pad_token_id or 0,
         seed=config.seed,
     )
     rows = encode_examples(tokenizer, training.validation, reach=reach, scheme=scheme)
@@ -104,7 +121,10 @@ def _validate(
     """Return strict precision, recall and F1 over whole documents."""
     import numpy as np
 
-    forward = padded_forward(model, precision=config.precision)
+    if is_packed(model):
+        forward = packed_forward(model.encoder, precision=config.precision)
+    else:
+        forward = padded_forward(model, precision=config.precision)
     tags = tag_documents(forward, rows.documents, decoding=decoding, max_tokens=config.batch_tokens)
     starts = np.cumsum([0, *(len(answer) for answer in tags)])[:-1]
     counts = score_tag_ids(np.concatenate(rows.tags), np.concatenate(tags), starts, scheme=scheme).micro

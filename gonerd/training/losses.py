@@ -14,12 +14,12 @@ def hard_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return the mean cross-entropy against gold.
 
     Args:
-        logits: (pieces, sub-tokens, outputs).
-        labels: (pieces, sub-tokens); `IGNORED` where there is none.
+        logits: (…, outputs).
+        labels: (…); `IGNORED` where there is none.
     """
     from torch.nn.functional import cross_entropy
 
-    return cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED)
+    return cross_entropy(logits.flatten(0, -2).float(), labels.flatten(), ignore_index=IGNORED)
 
 
 def soft_loss(student: torch.Tensor, teacher: torch.Tensor, *, temperature: float) -> torch.Tensor:

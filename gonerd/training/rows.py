@@ -56,41 +56,66 @@ def fingerprint_of(examples: Sequence[Example]) -> str:
 class TokenBatches:
     """The batches of an epoch as a map-style dataset: item i is batch i.
 
-    Batches are put together once, of pieces of about one length, so that little is padded; the Trainer draws their
-    order anew each epoch.
+    Batches are put together once; the Trainer draws their order anew each epoch. Padded batches are of pieces of about
+    one length, so that little is padded; packed ones of whatever pieces the draw brings.
 
     Args:
         rows: the training documents.
         outputs: the model's output for each integer of the scheme's tags.
         max_tokens: sub-tokens in a batch, padding included.
-        pad_id: the sub-token that pads.
-        seed: pieces of the same length are mixed by it.
+        pad_id: the sub-token that pads; None to pack the pieces.
+        seed: pieces are mixed by it.
     """
 
-    def __init__(self, rows: Rows, *, outputs: Sequence[int], max_tokens: int, pad_id: int, seed: int) -> None:
+    def __init__(self, rows: Rows, *, outputs: Sequence[int], max_tokens: int, pad_id: int | None, seed: int) -> None:
         import numpy as np
 
         self.rows, self.pad_id = rows, pad_id
         self.outputs = np.array(outputs, dtype=np.int64)
         self.pieces = rows.pieces
         random.Random(seed).shuffle(self.pieces)  # noqa: S311 - not for secrets
-        self.batches = token_batches(self.pieces, max_tokens=max_tokens)
+        if pad_id is None:
+            from gonerd.models.packing import first_fit
+
+            sizes = [len(piece.input_ids) for piece in self.pieces]
+            self.batches = first_fit(sizes, max_tokens, order=range(len(sizes)))
+        else:
+            self.batches = token_batches(self.pieces, max_tokens=max_tokens)
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
         return len(self.batches)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
-        """Return a batch: `input_ids`, `attention_mask` and `labels`, each (pieces, longest)."""
+        """Return a batch: `input_ids`, `labels` and `attention_mask`, each (pieces, longest).
+
+        Packed, `input_ids` and `labels` are (sub-tokens,), and the pieces' `lengths` take the place of the mask.
+        """
         import torch
 
         chosen = [self.pieces[place] for place in self.batches[number]]
-        batch = pad_batch(chosen, pad_id=self.pad_id)
-        batch["labels"] = torch.full_like(batch["input_ids"], IGNORED)
-        for row, piece in enumerate(chosen):
-            gold = self.outputs[self.rows.tags[piece.document][piece.words]]
-            batch["labels"][row, torch.from_numpy(piece.positions).long()] = torch.from_numpy(gold)
-        return batch
+        labels = [torch.from_numpy(self._labels(piece)) for piece in chosen]
+        if self.pad_id is not None:
+            padded = torch.nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=IGNORED)
+            return {**pad_batch(chosen, pad_id=self.pad_id), "labels": padded}
+        return {
+            "input_ids": torch.cat([torch.from_numpy(piece.input_ids) for piece in chosen]).long(),
+            "lengths": torch.tensor([len(piece.input_ids) for piece in chosen]),
+            "labels": torch.cat(labels),
+        }
+
+    def _labels(self, piece: Piece) -> NDArray[np.int64]:
+        """Return a piece's labels, (sub-tokens,): that of each answered word at its first sub-token."""
+        import numpy as np
+
+        labels = np.full(len(piece.input_ids), IGNORED, dtype=np.int64)
+        labels[piece.positions] = self.outputs[self.rows.tags[piece.document][piece.words]]
+        return labels
+
+
+def inputs_of(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return what a model reads of a batch."""
+    return {name: tensor for name, tensor in batch.items() if name != "labels"}
 
 
 def only(batches: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

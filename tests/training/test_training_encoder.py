@@ -1,0 +1,129 @@
+"""Fine-tuning through the encoder: packed rows of whole documents, under the same Trainer."""
+
+import pytest
+import torch
+from tiny_models import SCHEME, tiny_checkpoint, tiny_examples
+
+from gonerd.models import load_encoder
+from gonerd.models.checkpoints import load_checkpoint
+from gonerd.models.config import ConvertConfig, LSGAttention
+from gonerd.models.convert import convert_checkpoint
+from gonerd.models.encode import Reach
+from gonerd.models.trainable import load_trainable
+from gonerd.training.config import FinetuneConfig
+from gonerd.training.finetune import finetune, gold_loss
+from gonerd.training.losses import IGNORED
+from gonerd.training.rows import TokenBatches, encode_examples
+
+SCHEDULE = {"max_steps": 12, "evaluations": 2, "batch_tokens": 512, "learning_rate": 5e-3, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A converted model and what fine-tuning made of it."""
+    folder = tmp_path_factory.mktemp("lsg")
+    tiny_checkpoint(folder / "tiny", "longformer")
+    config = ConvertConfig(to="lsg", max_length=256, block=8, sparse_block=8)
+    convert_checkpoint(folder / "tiny", folder / "long", config=config)
+    return folder / "long", run(folder / "long", folder / "trained")
+
+
+def run(checkpoint, out, **changes):
+    train, validation = tiny_examples(8), tiny_examples(3, split="validation")
+    finetune(checkpoint, out, train=train, validation=validation, config=FinetuneConfig(**SCHEDULE | changes))
+    return out
+
+
+def test_it_learns_and_stays_lsg(trained):
+    before, after = (load_encoder(folder) for folder in trained)
+    assert isinstance(after.config.attention, LSGAttention)
+    assert after.config == before.config
+    assert set(after.config.labels) == set(SCHEME.tags)
+    changed = {
+        name for name, weight in after.state_dict().items() if not torch.equal(weight, before.state_dict()[name])
+    }
+    assert {"global_rows.table.weight", "layers.0.query.weight", "classifier.output.weight"} <= changed
+    assert (trained[1] / "LSG.md").is_file()
+
+
+def test_the_same_run_gives_the_same_weights(trained, tmp_path):
+    again = load_encoder(run(trained[0], tmp_path / "again")).state_dict()
+    first = load_encoder(trained[1]).state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_its_head_is_kept_when_it_is_trained_on(trained, tmp_path):
+    further = load_encoder(run(trained[1], tmp_path / "further", max_steps=1, learning_rate=1e-9))
+    torch.testing.assert_close(
+        further.classifier.output.weight, load_encoder(trained[1]).classifier.output.weight, atol=1e-6, rtol=0
+    )
+
+
+@pytest.fixture(scope="module")
+def longformer(tmp_path_factory):
+    return tiny_checkpoint(tmp_path_factory.mktemp("longformer") / "tiny", "longformer")
+
+
+def batches_of(checkpoint, *, packed, max_tokens=256):
+    _, tokenizer = load_checkpoint(checkpoint, scheme=SCHEME)
+    rows = encode_examples(tokenizer, tiny_examples(24), reach=Reach(64, 16), scheme=SCHEME)
+    pad_id = None if packed else tokenizer.pad_token_id
+    found = TokenBatches(rows, outputs=range(9), max_tokens=max_tokens, pad_id=pad_id, seed=0)
+    return [found[number] for number in range(len(found))]
+
+
+def test_packed_rows_label_every_word_exactly_once_and_pad_nothing(longformer):
+    seen = batches_of(longformer, packed=True)
+    for batch in seen:
+        assert batch["lengths"].sum() == len(batch["input_ids"]) == len(batch["labels"]) <= 256
+    tags = torch.cat([batch["labels"][batch["labels"] != IGNORED] for batch in seen])
+    gold = [tag for example in tiny_examples(24) for tag in SCHEME.tag_ids(example.ner_tags)]
+    assert tags.bincount(minlength=9).tolist() == [gold.count(number) for number in range(9)]
+
+
+def test_a_document_beyond_the_batch_is_a_row_of_its_own(longformer):
+    seen = batches_of(longformer, packed=True, max_tokens=40)
+    assert {len(batch["lengths"]) for batch in seen if len(batch["labels"]) > 40} == {1}
+    assert max(len(batch["labels"]) for batch in seen) == 64
+
+
+def test_gradients_are_those_of_transformers_on_the_same_documents(longformer):
+    """Over all documents: how they are put into batches is all that differs."""
+    ours, _ = load_trainable(longformer, scheme=SCHEME, attention_dropout=0.0)
+    theirs, _ = load_checkpoint(longformer, scheme=SCHEME)
+    for model, packed in ((ours, True), (theirs, False)):
+        batches = batches_of(longformer, packed=packed)
+        words = sum(int((batch["labels"] != IGNORED).sum()) for batch in batches)
+        for batch in batches:
+            (gold_loss(model, batch) * (batch["labels"] != IGNORED).sum() / words).backward()
+    for mine, reference in (
+        (ours.encoder.classifier.output.weight, theirs.classifier.weight),
+        (ours.encoder.layers[0].query.weight, theirs.longformer.encoder.layer[0].attention.self.query.weight),
+        (ours.encoder.embeddings.tokens.weight, theirs.longformer.embeddings.word_embeddings.weight),
+    ):
+        torch.testing.assert_close(mine.grad, reference.grad, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("to", ["full", "bigbird", "nystromformer"])
+def test_every_attention_is_trained_and_loads_with_transformers(to, longformer, tmp_path):
+    config = ConvertConfig(to=to, max_length=256, block=8, random_blocks=1)
+    convert_checkpoint(longformer, tmp_path / "long", config=config)
+    after = load_encoder(run(tmp_path / "long", tmp_path / "trained", max_steps=3))
+    before = load_encoder(tmp_path / "long", labels=SCHEME.tags)
+    assert not torch.equal(after.layers[0].query.weight, before.layers[0].query.weight)
+    assert after.config.attention == before.config.attention
+    assert after.config.hidden_dropout == before.config.hidden_dropout
+    reference, tokenizer = load_checkpoint(tmp_path / "trained", scheme=SCHEME)
+    inputs = tokenizer("Ann left Oslo again, and nobody waited", return_tensors="pt")
+    with torch.no_grad():
+        wanted, got = (model(inputs["input_ids"], inputs["attention_mask"]).logits for model in (reference, after))
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0)
+
+
+def test_either_backend_can_be_asked_for(longformer, tmp_path):
+    for backend in ("encoder", "transformers"):
+        run(longformer, tmp_path / backend, max_steps=2, backend=backend)
+    assert {path.name for path in (tmp_path / "encoder").iterdir()} == {
+        path.name for path in (tmp_path / "transformers").iterdir()
+    }
+    assert load_encoder(tmp_path / "encoder").config == load_encoder(tmp_path / "transformers").config
