@@ -205,16 +205,25 @@ class Rounds:
         with ThreadPoolExecutor(self._config.connections) as pool:
             try:
                 while lanes or running:
-                    while lanes and len(running) < self._config.connections and lanes[0][0] <= time.monotonic():
-                        running.add(pool.submit(self._tools.visitor.visit, heapq.heappop(lanes)[2]))
+                    self._send(pool, lanes, running)
                     done = self._await(lanes, running)
                     running -= done
-                    self._take([future.result() for future in done], lanes)
+                    visits = [future.result() for future in done]
+                    for visit in visits:
+                        if not visit.lost:
+                            self._queue(lanes, host_of(visit.waiting.request), after=visit.waiting.position)
+                    self._send(pool, lanes, running)  # hosts are not kept waiting for the disk
+                    self._keep(visits)
                     self._show()
             except BaseException:
                 self._tools.fetcher.stop()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
+
+    def _send(self, pool: ThreadPoolExecutor, lanes: Lanes, running: set[Future[Visit]]) -> None:
+        """Begin the visits to the hosts that may be asked now."""
+        while lanes and len(running) < self._config.connections and lanes[0][0] <= time.monotonic():
+            running.add(pool.submit(self._tools.visitor.visit, heapq.heappop(lanes)[2]))
 
     def _queue(self, lanes: Lanes, host: str, *, after: int) -> None:
         """Put a host's next article past position `after` in the queue, for when the host may be asked."""
@@ -230,17 +239,14 @@ class Rounds:
             return set()
         return wait(running, timeout=min(limit, _TICK), return_when=FIRST_COMPLETED)[0]
 
-    def _take(self, visits: list[Visit], lanes: Lanes) -> None:
-        """Put what visits brought back on the disk, and queue the next ones."""
+    def _keep(self, visits: list[Visit]) -> None:
+        """Put what visits brought back on the disk."""
         if not visits:
             return
         with self._frontier.step():
             places = self._write(*(visit.trail for visit in visits))
             for visit, written in zip(visits, places, strict=True):
                 self._note(visit, written)
-        for visit in visits:
-            if not visit.lost:
-                self._queue(lanes, host_of(visit.waiting.request), after=visit.waiting.position)
 
     def _note(self, visit: Visit, written: list[Place]) -> None:
         position = visit.waiting.position
