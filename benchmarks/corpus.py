@@ -2,7 +2,7 @@
 
     python benchmarks/corpus.py quality --shared ../shared
     python benchmarks/corpus.py path --out /tmp/corpus-benchmark --pages 1000
-    python benchmarks/corpus.py scale --out /tmp/corpus-benchmark --sizes 1000 10000 100000
+    python benchmarks/corpus.py scale --out /tmp/corpus-benchmark --sizes 1000 10000 100000   # or one size a run
 
 Needs the extra `corpus` and psutil; for the peers also `resiliparse` and the extra `cluster` (datatrove): what is not
 installed is left out. Every run of a path is a process of its own. Peak memory is of all its processes together; CPU
@@ -176,12 +176,13 @@ def page_of(number: int, lines: list[str]) -> str:
 
 def run_gonerd(warcs: Path, out: Path, workers: int) -> int:
     """Run the whole path with gonerd; return the documents."""
+    from gonerd.corpus.cluster import ClusterConfig
     from gonerd.corpus.dedup import dedup
     from gonerd.corpus.filters import FilterConfig
     from gonerd.corpus.run import ExtractSettings, extract
 
     settings = ExtractSettings(filters=FilterConfig(language=None, min_words=20))  # the words are invented
-    extract([warcs], out / "extracted", settings=settings, workers=workers)
+    extract([warcs], out / "extracted", settings=settings, cluster=ClusterConfig(workers=workers))
     return dedup(out / "extracted", out / "documents").written
 
 
@@ -310,10 +311,18 @@ def scale(out: Path, sizes: list[int], words: int, workers: int) -> dict[str, An
     return {"words_about": words, "workers": workers, "by_pages": found}
 
 
+def by_number(entry: tuple[str, Any]) -> int:
+    return int(entry[0])
+
+
 def record(part: str, figures: dict[str, Any]) -> None:
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     versions = {name: importlib.metadata.version(name) for name in PACKAGES if installed(name)}
     hardware = f"{platform.machine()}, {os.cpu_count()} cores, shared with other work"
+    if part == "scale" and part in known:  # sizes that were run before stay, where nothing else differs
+        before, now = known[part]["figures"], figures
+        if all(before[name] == now[name] for name in ("words_about", "workers")):
+            figures = {**now, "by_pages": dict(sorted((before["by_pages"] | now["by_pages"]).items(), key=by_number))}
     about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware, "python": platform.python_version()}
     known[part] = {**about, "versions": versions, "figures": figures}
     RESULTS.parent.mkdir(exist_ok=True)

@@ -35,6 +35,7 @@ ENTITIES = {
 
 def pages(shared: Path, out: Path) -> dict[str, Any]:
     """Serve the saved pages on loopback, crawl, extract, suggest, build and load them."""
+    from gonerd.corpus.cluster import ClusterConfig
     from gonerd.corpus.config import CrawlConfig
     from gonerd.corpus.crawl import crawl
     from gonerd.corpus.dedup import dedup
@@ -48,7 +49,7 @@ def pages(shared: Path, out: Path) -> dict[str, Any]:
     with serve(site_of(shared, truth)) as address:
         crawled = crawl(source, out / "warc", config=CrawlConfig(delay_s=0.0, proxy=address))
     settings = ExtractSettings(source=source, extract=ExtractConfig(headline=False))
-    extracted = extract([out / "warc"], out / "extracted", settings=settings, workers=2)
+    extracted = extract([out / "warc"], out / "extracted", settings=settings, cluster=ClusterConfig(workers=2))
     kept = dedup(out / "extracted", out / "documents")
     ended = kept.written + sum(sum(one.dropped.values()) for one in (crawled, extracted, kept))
     rows = build_suggested(out)

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from gonerd.cli.console import progress_bar, say, table
 from gonerd.cli.corpus_sources import capture, check
-from gonerd.cli.crawl_display import crawl_display
+from gonerd.cli.crawl_display import CrawlDisplay
 from gonerd.corpus.cluster import ClusterConfig
 from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.extract import ExtractConfig
@@ -71,8 +71,8 @@ def crawl(source: str, *, out: Path, previous: Path | None = None, config: Crawl
     from gonerd.corpus.crawl import crawl as run_crawl
     from gonerd.corpus.sources import load_source
 
-    with crawl_display() as display:
-        manifest = run_crawl(load_source(source), out, config=config, previous=previous, report=display)
+    with CrawlDisplay("crawl") as display:
+        manifest = run_crawl(load_source(source), out, config=config, previous=previous, watch=display.watch)
     report(manifest, out)
 
 
@@ -113,9 +113,7 @@ def extract(
     loaded = load_source(source) if source else None
     settings = ExtractSettings(source=loaded, extract=config, filters=filters)
     with progress_bar("extract") as progress:
-        manifest = run_extract(
-            inputs, out, settings=settings, workers=cluster.workers, cluster=cluster, progress=progress
-        )
+        manifest = run_extract(inputs, out, settings=settings, cluster=cluster, progress=progress)
     report(manifest, out)
 
 
@@ -146,9 +144,9 @@ def run(
     source: str,
     *,
     out: Path,
-    workers: int = 1,
     crawling: Crawl = _CRAWL,
     filters: Filter = _FILTER,
+    cluster: Cluster = _CLUSTER,
 ) -> None:
     """Crawl, extract and deduplicate a source, with the default extraction; a stage that is done is only looked up.
 
@@ -160,20 +158,22 @@ def run(
         Name of a source (gonerd corpus sources), or path of a source file (.toml).
     out:
         Folder to write: warc, extracted and documents in it.
-    workers:
-        Processes that share the extraction.
     crawling:
         Limits and manners of the crawl.
     filters:
         What a text must be like to be kept.
+    cluster:
+        Where extraction runs; on Slurm, call the command again when the jobs have ended.
     """
     from gonerd.corpus.run import CorpusConfig
     from gonerd.corpus.run import run as run_all
     from gonerd.corpus.sources import load_source
 
-    with progress_bar("corpus") as progress:
-        config = CorpusConfig(crawl=crawling, filters=filters)
-        manifests = run_all(load_source(source), out, config=config, workers=workers, progress=progress)
+    config = CorpusConfig(crawl=crawling, filters=filters)
+    with CrawlDisplay("extract and deduplicate") as display:
+        manifests = run_all(
+            load_source(source), out, config=config, cluster=cluster, watch=display.watch, progress=display.progress
+        )
     for name, manifest in manifests.items():
         report(manifest, out / name)
 

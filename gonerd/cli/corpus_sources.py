@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gonerd.cli.console import say, table
-from gonerd.cli.crawl_display import crawl_display
+from gonerd.cli.crawl_display import CrawlDisplay
 from gonerd.corpus.config import CheckConfig, CrawlConfig
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def check(source: str, *, out: Path | None = None, config: Check = _CHECK) -> in
     loaded = load_source(source)
     with tempfile.TemporaryDirectory() as scratch:
         folder = out or Path(scratch, "crawl")
-        with crawl_display() as display:
-            result = run_check(loaded, folder, config=config, report=display)
+        with CrawlDisplay("check") as display:
+            result = run_check(loaded, folder, config=config, watch=display.watch)
     for page in result.pages:
         _show_page(page)
     _show_result(loaded.name, result)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from gonerd.cli.console import progress_bar, say, table
+from gonerd.cli.console import say, table
+from gonerd.cli.crawl_display import CrawlDisplay
+from gonerd.corpus.cluster import ClusterConfig
 from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.regenerate import RegenerateConfig
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 Regenerate = Annotated[RegenerateConfig, Parameter(name="*")]
 Crawl = Annotated[CrawlConfig, Parameter(name="*")]
+Cluster = Annotated[ClusterConfig, Parameter(name="*")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +34,9 @@ class Inputs:
     come with the package are known already; may be given several times."""
     removed: Path | None = None
     """A removed.toml: documents that are taken out on request, by id or URL, and not fetched."""
-    workers: int = 1
-    """Processes that share extraction and alignment; the output is the same with any number."""
 
 
-_REGENERATE, _CRAWL, _INPUTS = RegenerateConfig(), CrawlConfig(), Inputs()
+_REGENERATE, _CRAWL, _INPUTS, _CLUSTER = RegenerateConfig(), CrawlConfig(), Inputs(), ClusterConfig()
 
 
 def regenerate(
@@ -45,6 +46,7 @@ def regenerate(
     inputs: Annotated[Inputs, Parameter(name="*")] = _INPUTS,
     config: Regenerate = _REGENERATE,
     crawling: Crawl = _CRAWL,
+    cluster: Cluster = _CLUSTER,
 ) -> None:
     """Bring the documents and the gold of a release back: from the web, from web archives, or from WARC files.
 
@@ -66,6 +68,8 @@ def regenerate(
         Archives, and when a changed document is lost.
     crawling:
         Limits and manners of the crawl.
+    cluster:
+        Where extraction and alignment run; on Slurm, call the command again when the jobs have ended.
     """
     from gonerd.corpus.regenerate import RegenerateSettings
     from gonerd.corpus.regenerate import regenerate as bring_back
@@ -73,8 +77,10 @@ def regenerate(
     settings = RegenerateSettings(
         config=config, crawl=crawling, sources=_sources(inputs.source), given=inputs.warc, removed=inputs.removed
     )
-    with progress_bar("regenerate") as progress:
-        report = bring_back(release, out, settings=settings, workers=inputs.workers, progress=progress)
+    with CrawlDisplay("extract and align") as display:
+        report = bring_back(
+            release, out, settings=settings, cluster=cluster, watch=display.watch, progress=display.progress
+        )
     show(report)
     say(f"Each document with what became of it: {out / 'outcomes.jsonl'}")
     if report.total.exact:

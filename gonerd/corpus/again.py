@@ -10,11 +10,13 @@ from urllib.parse import urldefrag, urlsplit
 from gonerd import store
 from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.crawl import crawl
-from gonerd.corpus.sources import NAME, Discovery, Source
+from gonerd.corpus.discovery import requested
+from gonerd.corpus.rounds import Watch
+from gonerd.corpus.sources import NAME, PAGE, Discovery, Source
 from gonerd.formats import jsonl
 from gonerd.formats.release import StandoffDocument
 from gonerd.formats.removed import same_page
-from gonerd.records import Dropped, Page, Progress, Reason
+from gonerd.records import Dropped, Page, Reason
 
 LIVE, ARCHIVED = "warc", "archived"
 _NO_COPY = (Reason.ROBOTS, Reason.PAGE_LIMIT)  # what was not asked for is not asked of an archive either
@@ -27,6 +29,7 @@ class Addresses:
 
     archives: tuple[str, ...]
     timestamp: str | None
+    sources: tuple[Source, ...] = ()  # that are known: some give the text under another address than the page's
 
     @staticmethod
     def key(url: str) -> str:
@@ -41,7 +44,8 @@ class Addresses:
 
     def all_of(self, entry: StandoffDocument) -> set[str]:
         """Return all addresses of a document's page, as `key` has them."""
-        return {self.key(url) for url in (entry.url, *self.copies(entry)) if url}
+        asked = [_asked(source, entry.url or "") for source in self.sources if source.name == entry.source]
+        return {self.key(url) for url in (entry.url, *asked, *self.copies(entry)) if url}
 
 
 def is_web(url: str | None) -> bool:
@@ -58,15 +62,15 @@ def fetch_again(
     out: Path,
     addresses: Addresses,
     *,
-    sources: Mapping[str, Source],
     config: CrawlConfig,
-    progress: Progress,
+    watch: Watch,
 ) -> tuple[list[Path], dict[str, Dropped]]:
     """Crawl the pages of documents, a folder a source, and what is gone from archives.
 
     Returns:
         The folders of the crawls, and by document why its page could not be had.
     """
+    sources = {source.name: source for source in addresses.sources}
     folders: list[Path] = []
     missing: dict[str, Dropped] = {}
     groups: dict[str, list[StandoffDocument]] = {}
@@ -78,7 +82,7 @@ def fetch_again(
     for number, (name, group) in enumerate(sorted(groups.items())):
         folder = out / LIVE / (name if NAME.fullmatch(name) else f"source-{number}")
         urls = {entry.id: urldefrag(entry.url or "").url for entry in group}
-        refused = _crawl(_source(name, sources.get(name)), urls, folder, config=config, progress=progress)
+        refused = _crawl(_source(name, sources.get(name)), urls, folder, config=config, watch=watch)
         folders.append(folder)
         missing.update(refused)
     gone = [entry for entry in entries if is_web(entry.url) and _may_be_copied(missing.get(entry.id))]
@@ -86,7 +90,7 @@ def fetch_again(
         urls = {entry.id: list(addresses.copies(entry))[number] for entry in gone}
         if urls:
             folder = out / ARCHIVED / f"{number:02d}"
-            refused = _crawl(_source("archive", None), urls, folder, config=config, progress=progress)
+            refused = _crawl(_source("archive", None), urls, folder, config=config, watch=watch)
             folders.append(folder)
             gone = [entry for entry in gone if entry.id in refused]
     return folders, missing
@@ -96,6 +100,14 @@ def _may_be_copied(refusal: Dropped | None) -> bool:
     return refusal is not None and refusal.reason not in _NO_COPY
 
 
+def _asked(source: Source, url: str) -> str:
+    """Return the address under which a source gives the text of a page, "" where the page's address does not tell."""
+    try:
+        return requested(url, source.discovery)
+    except ValueError:
+        return ""
+
+
 def _source(name: str, known: Source | None) -> Source:
     """Return a source that has just the manners of the known one: which pages there are, the release says."""
     plain = Source(name if NAME.fullmatch(name) else "source", "", "", "", (), Discovery("urls", ()), crawl_delay=0.0)
@@ -103,14 +115,20 @@ def _source(name: str, known: Source | None) -> Source:
 
 
 def _crawl(
-    source: Source, urls: Mapping[str, str], folder: Path, *, config: CrawlConfig, progress: Progress
+    source: Source, urls: Mapping[str, str], folder: Path, *, config: CrawlConfig, watch: Watch
 ) -> dict[str, Dropped]:
-    """Fetch pages into a folder; return by document why its page could not be had."""
+    """Fetch pages into a folder; return by document why its page could not be had.
+
+    Where the source gives the text under an address that the page's tells, that one is asked, else the page's own.
+    """
     wanted = tuple(dict.fromkeys(urls.values()))
-    hosts = tuple(sorted({urlsplit(url).netloc.lower() for url in wanted}))
-    source = replace(source, hosts=hosts, discovery=Discovery("urls", wanted))
+    asked = [_asked(source, url) for url in wanted]
+    request = source.discovery.request if all(asked) else ""
+    hosts = tuple(sorted({urlsplit(url).netloc.lower() for url in (*wanted, *(asked if request else ()))}))
+    body = source.body if request or not source.discovery.request else PAGE
+    source = replace(source, hosts=hosts, body=body, discovery=Discovery("urls", wanted, request=request))
     folder.parent.mkdir(parents=True, exist_ok=True)
-    crawl(source, folder, config=replace(config, max_pages=len(wanted)), progress=progress)
+    crawl(source, folder, config=replace(config, max_pages=len(wanted)), watch=watch)
     had = {page.url for page in store.read_records(folder, Page)}
     refused = {one.id: one for one in jsonl.read(folder / store.DROPPED, Dropped)}
     unknown = "the crawl says nothing of it"

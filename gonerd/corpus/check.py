@@ -15,7 +15,7 @@ from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.crawl import crawl, unwatched
 from gonerd.corpus.extract import ExtractConfig, PageText, extract_page
 from gonerd.corpus.interface import page_html
-from gonerd.corpus.rounds import Report
+from gonerd.corpus.rounds import Watch
 from gonerd.corpus.sources import Source
 from gonerd.formats import jsonl
 from gonerd.records import Dropped, Page
@@ -74,13 +74,13 @@ class SourceCheck:
     problems: tuple[Problem, ...]
 
 
-def check(source: Source, out: Path, *, config: CrawlConfig, report: Report = unwatched) -> SourceCheck:
+def check(source: Source, out: Path, *, config: CrawlConfig, watch: Watch = unwatched) -> SourceCheck:
     """Crawl a few pages of a source into the folder `out` and look at what extraction makes of them.
 
     Raises:
         GonerdError: as `crawl`.
     """
-    crawl(source, out, config=config, report=report)
+    crawl(source, out, config=config, watch=watch)
     raw = read_pages(store.read_records(out, Page), out, max_bytes=config.max_bytes)
     bodies = [page for page in raw if isinstance(page, RawPage)]
     texts = [extract_page(page, source=source, config=ExtractConfig()) for page in bodies]

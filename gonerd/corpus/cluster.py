@@ -1,4 +1,4 @@
-"""A stage on a cluster: the same functions on the same shards, started by datatrove's executors.
+"""A stage over pages, here or on a cluster: the same functions on the same shards, there by datatrove's executors.
 
 What is done and what is left is the store's to know, by shard. The engine only starts tasks, so nothing depends on how
 many there are, and what one run has left undone any other run takes up.
@@ -6,14 +6,17 @@ many there are, and what one run has left undone any other run takes up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from gonerd.corpus.inputs import gather, reader
 from gonerd.errors import GonerdError
-from gonerd.store import Execute, Job
+from gonerd.records import Manifest, Progress
+from gonerd.store import Execute, Job, Stage, run_stage
 
 SUBMITTED = "submitted"
 
@@ -36,6 +39,41 @@ class ClusterConfig:
     """On Slurm: partition to run in."""
     setup: str | None = None
     """On Slurm: shell command that makes gonerd available on a node, such as `source /shared/venv/bin/activate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageStage:
+    """A step of the work on pages: `work` gets those of one shard, and yields records or `Dropped`."""
+
+    name: str
+    config: object
+    work: Callable[[Iterable[Any]], Iterable[Any]]
+    max_bytes: int  # of a page
+
+
+def run_over_pages(
+    stage: PageStage, inputs: Sequence[Path], out: Path, *, cluster: ClusterConfig, progress: Progress
+) -> Manifest:
+    """Run a stage over the pages of crawls, WARC files and HTML files into the folder `out`, where `cluster` says.
+
+    Raises:
+        GonerdError: an input is missing or unreadable, `out` holds something else, the extra `cluster` is not
+            installed, or the cluster has not done all shards yet.
+    """
+    execute = executor(cluster, out)
+    if execute:  # its tasks may run in another folder
+        inputs, out = [path.resolve() for path in inputs], out.resolve()
+    listings = out.with_name(f".{out.name}.listings")
+    shards = gather(inputs, listings)
+    whole = Stage(stage.name, stage.config, reader(shards, max_bytes=stage.max_bytes), stage.work)
+    try:
+        manifest = run_stage(whole, shards.paths, out, workers=cluster.workers, execute=execute, progress=progress)
+    except BaseException:
+        if not execute:  # a cluster may still be reading them
+            shutil.rmtree(listings, ignore_errors=True)
+        raise
+    shutil.rmtree(listings, ignore_errors=True)
+    return manifest
 
 
 def executor(config: ClusterConfig, out: Path) -> Execute | None:

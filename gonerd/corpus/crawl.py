@@ -19,13 +19,13 @@ from gonerd.corpus.fetch import Fetcher
 from gonerd.corpus.frontier import Frontier
 from gonerd.corpus.manners import Manners
 from gonerd.corpus.robots import MAX_AGE, Robots
-from gonerd.corpus.rounds import Report, Rounds, Status, Tools
+from gonerd.corpus.rounds import Rounds, Status, Tools, Watch
 from gonerd.corpus.sources import Source
 from gonerd.corpus.visits import Visitor
 from gonerd.corpus.warc import ArchiveWriter
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
-from gonerd.records import Manifest, Page, Progress, Shard, silent
+from gonerd.records import Manifest, Page, Shard
 
 STAGE = "crawl"
 STATE = "state.sqlite"
@@ -43,8 +43,7 @@ def crawl(
     *,
     config: CrawlConfig,
     previous: Path | None = None,
-    progress: Progress = silent,
-    report: Report = unwatched,
+    watch: Watch = unwatched,
 ) -> Manifest:
     """Fetch the articles of a source into the folder `out`: WARC files, their index, Pages, what was dropped and why.
 
@@ -58,8 +57,7 @@ def crawl(
         config: limits and manners.
         previous: folder of an earlier crawl of the source (also `out` itself): what has not changed since is not sent
             again, and its records come along.
-        progress: told the articles done and found.
-        report: told how the crawl stands, more closely.
+        watch: told how the crawl stands.
 
     Raises:
         GonerdError: `out` holds something that a crawl did not write, or the network was lost; then nothing is
@@ -74,11 +72,6 @@ def crawl(
             _check_state(work)
             with Frontier(work / STATE) as frontier:
                 first = _bring(previous, work, frontier) if previous else 0
-
-                def watch(status: Status) -> None:
-                    progress(status.done, status.found)
-                    report(status)
-
                 _work(source, config, frontier, archive=_archive(work, frontier, first, config), watch=watch)
                 _write(work, run, frontier)
         for path in work.glob(f"{STATE}*"):
@@ -143,7 +136,7 @@ def _archive(work: Path, frontier: Frontier, first: int, config: CrawlConfig) ->
     return ArchiveWriter(work, frontier.sizes(), first=first, max_bytes=config.warc_bytes)
 
 
-def _work(source: Source, config: CrawlConfig, frontier: Frontier, *, archive: ArchiveWriter, watch: Report) -> None:
+def _work(source: Source, config: CrawlConfig, frontier: Frontier, *, archive: ArchiveWriter, watch: Watch) -> None:
     manners = Manners(delay=max(config.delay_s, source.crawl_delay), rate=config.rate)
     config = replace(config, hosts=tuple(host.lower() for host in config.hosts))
     fetcher = Fetcher(source.hosts, config, manners)

@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from gonerd.corpus.feeds import read_feed, read_sitemap
 from gonerd.corpus.html import decode
+from gonerd.corpus.interface import value_at
 from gonerd.corpus.sources import Discovery
 from gonerd.corpus.urls import canonical, parameter_of, path_of, with_parameter
 from gonerd.formats import jsonl
@@ -99,18 +100,6 @@ def _filled(template: str, item: Mapping[str, Any], url: str) -> str:
             raise ValueError(f"an item without {name!r}")
         text += f"{value}{rest}"
     return text
-
-
-def value_at(value: Any, path: str) -> Any:
-    """Return what lies under a path of keys and positions ("details.parts.0.body"), or None."""
-    for step in path.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(step)
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return None
-    return value
 
 
 def _read_listing_page(discovery: Discovery, answer: Answer) -> Listing:

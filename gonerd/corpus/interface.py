@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -19,25 +20,31 @@ def page_html(body: bytes, content_type: str | None, source: Source | None) -> s
         answer = json.loads(text)
     except (ValueError, RecursionError):
         return ""
-    found = _value(answer, source.body.removeprefix(JSON))
+    found = _text_at(answer, source.body.removeprefix(JSON))
     if not found:
         return ""
-    title, published = (escape(_value(answer, path)) if path else "" for path in (source.title, source.published))
+    title, published = (escape(_text_at(answer, path)) if path else "" for path in (source.title, source.published))
     head = f"<title>{title}</title>" if title else ""
     head += f'<meta property="article:published_time" content="{published}">' if published else ""
     headline = f"<h1>{title}</h1>" if title else ""
     return f"<html><head>{head}</head><body><article>{headline}{found}</article></body></html>"
 
 
-def _value(answer: Any, path: str) -> str:
-    """Return the text under a path of keys and positions ("details.parts.0.body"); a list of texts is joined."""
+def value_at(value: Any, path: str) -> Any:
+    """Return what lies under a path of keys and positions ("details.parts.0.body"), or None."""
     for step in path.split("."):
-        if isinstance(answer, dict):
-            answer = answer.get(step)
-        elif isinstance(answer, list) and step.isdecimal() and int(step) < len(answer):
-            answer = answer[int(step)]
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
         else:
-            return ""
-    if isinstance(answer, list):
-        return "\n".join(item for item in answer if isinstance(item, str))
-    return answer if isinstance(answer, str) else ""
+            return None
+    return value
+
+
+def _text_at(answer: Any, path: str) -> str:
+    """Return the text under a path; a list of texts is joined, and what is no text is none."""
+    found = value_at(answer, path)
+    if isinstance(found, list):
+        return "\n".join(item for item in found if isinstance(item, str))
+    return found if isinstance(found, str) else ""

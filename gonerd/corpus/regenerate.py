@@ -6,10 +6,9 @@ the same words do, and those without a place are counted. Any other is `lost`, w
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,11 +16,14 @@ from pathlib import Path
 from gonerd import store
 from gonerd.corpus.again import Addresses, fetch_again
 from gonerd.corpus.archive import RawPage
+from gonerd.corpus.cluster import ClusterConfig, PageStage, run_over_pages
 from gonerd.corpus.config import CrawlConfig
+from gonerd.corpus.crawl import unwatched
 from gonerd.corpus.extract import ExtractConfig, extract_page, extractor
-from gonerd.corpus.inputs import gather, reader
+from gonerd.corpus.html import JSON_TYPE, media_type
 from gonerd.corpus.realign import reanchor
-from gonerd.corpus.sources import Source
+from gonerd.corpus.rounds import Watch
+from gonerd.corpus.sources import PAGE, Source
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.formats.release import STANDOFF, StandoffDocument, read_release, read_standoff
@@ -72,6 +74,11 @@ class RegenerateSettings:
     sources: tuple[Source, ...] = ()  # selectors and delays, by the names that the release has
     given: tuple[Path, ...] = ()  # WARC files and folders to read in place of the web
     removed: Path | None = None
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where pages may be had."""
+        return Addresses(self.config.archives, self.config.timestamp, self.sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,30 +153,38 @@ def regenerate(
     out: Path,
     *,
     settings: RegenerateSettings | None = None,
-    workers: int = 1,
+    cluster: ClusterConfig | None = None,
+    watch: Watch = unwatched,
     progress: Progress = silent,
 ) -> Report:
     """Bring the documents of a release back into `out`: `documents`, `gold`, splits, one outcome a document, a report.
 
     An interrupted run goes on where it stopped. Fetched pages stay in `out/warc` and `out/archived`.
 
+    Args:
+        release: folder with release.json and standoff.jsonl.
+        out: folder to write.
+        settings: all that decides what comes out.
+        cluster: where extraction and alignment run; none: in this process.
+        watch: told how the crawls stand.
+        progress: told how far the stages after them are.
+
     Raises:
-        GonerdError: the release is broken, an input is unreadable, or `out` holds something else.
+        GonerdError: the release is broken, an input is unreadable, `out` holds something else, or a cluster has not
+            done all shards yet.
     """
     settings = settings or RegenerateSettings()
     about = read_release(release)
     entries = list(read_standoff(release))
     removed = read_removed(settings.removed)
     lost = {entry.id: gone for entry in entries if (gone := removed.find(entry.id, entry.url))}
-    addresses = Addresses(settings.config.archives, settings.config.timestamp)
     wanted = [entry for entry in entries if entry.id not in lost]
     out.mkdir(parents=True, exist_ok=True)
     inputs = list(settings.given)
     refusals: dict[str, Dropped] = {}
     if not inputs:
-        known = {source.name: source for source in settings.sources}
-        inputs, refusals = fetch_again(wanted, out, addresses, sources=known, config=settings.crawl, progress=progress)
-    found = _anchored(inputs, release, out, settings, workers=workers, progress=progress)
+        inputs, refusals = fetch_again(wanted, out, settings.addresses, config=settings.crawl, watch=watch)
+    found = _anchored(inputs, release, out, settings, cluster=cluster or ClusterConfig(), progress=progress)
     outcomes = [_outcome(entry, found.get(entry.id), lost.get(entry.id), refusals, settings) for entry in entries]
     _write(entries, found, outcomes, out)
     report = _report(about.name, about.version, entries, outcomes)
@@ -178,13 +193,13 @@ def regenerate(
 
 
 def _anchored(
-    inputs: list[Path], release: Path, out: Path, settings: RegenerateSettings, *, workers: int, progress: Progress
-) -> dict[str, Regenerated]:
+    inputs: list[Path], release: Path, out: Path, settings: RegenerateSettings, *, cluster: ClusterConfig,
+    progress: Progress,
+) -> dict[str, Regenerated]:  # fmt: skip
     """Return for each document the best that any page gives: exact before realigned, then with more spans."""
     if not inputs:
         return {}
     scheme = read_release(release).scheme
-    listings = out / ".listings"
     config = {
         "release": store.sha256_file(release / STANDOFF),
         "archives": settings.config.archives,
@@ -193,13 +208,9 @@ def _anchored(
         "sources": [asdict(source) for source in settings.sources],
         "extractor": extractor(),
     }
-    try:
-        shards = gather(inputs, listings)
-        work = partial(_pages_to_documents, release=release, scheme=scheme, settings=settings)
-        stage = store.Stage(STAGE, config, reader(shards, max_bytes=settings.extract.max_bytes), work)
-        store.run_stage(stage, shards.paths, out / "anchored", workers=workers, progress=progress)
-    finally:
-        shutil.rmtree(listings, ignore_errors=True)
+    work = partial(_pages_to_documents, release=release.resolve(), scheme=scheme, settings=settings)
+    stage = PageStage(STAGE, config, work, settings.extract.max_bytes)
+    run_over_pages(stage, inputs, out / "anchored", cluster=cluster, progress=progress)
     best: dict[str, Regenerated] = {}
     for one in store.read_records(out / "anchored", Regenerated):
         other = best.get(one.document.id)
@@ -227,7 +238,7 @@ def _pages_to_documents(
 ) -> Iterator[Regenerated | Dropped]:
     """Yield what each page of a shard gives; those that the release does not name are dropped."""
     sources = {source.name: source for source in settings.sources}
-    entries = _by_address(release, Addresses(settings.config.archives, settings.config.timestamp))
+    entries = _by_address(release, settings.addresses)
     for page in pages:
         if isinstance(page, Dropped):
             yield page
@@ -243,6 +254,11 @@ def _pages_to_documents(
 def _document(
     page: RawPage, entry: StandoffDocument, *, source: Source | None, config: ExtractConfig
 ) -> Document | Dropped:
+    is_json = bool(JSON_TYPE.fullmatch(media_type(page.content_type)[0]))
+    if source and source.body != PAGE and not is_json:  # the page itself, where the interface did not give its text
+        source = replace(source, body=PAGE)
+    elif is_json and (source is None or source.body == PAGE):
+        return Dropped(page.url, Reason.MEDIA_TYPE, f"{page.content_type}: no HTML")
     text = extract_page(page, source=source, config=config)
     if not text.paragraphs:
         return Dropped(page.url, Reason.EMPTY, "no main text")

@@ -48,7 +48,7 @@ class Status:
     done_before: int = 0  # by earlier runs
 
 
-Report = Callable[[Status], None]
+Watch = Callable[[Status], None]
 Lanes = list[tuple[float, int, Waiting]]  # a heap: when, position, which article
 
 
@@ -67,8 +67,8 @@ class Tools:
 class Rounds:
     """Discovers and fetches the articles of a source until each has an outcome."""
 
-    def __init__(self, source: Source, config: CrawlConfig, tools: Tools, report: Report) -> None:
-        self._source, self._config, self._tools, self._report = source, config, tools, report
+    def __init__(self, source: Source, config: CrawlConfig, tools: Tools, watch: Watch) -> None:
+        self._source, self._config, self._tools, self._watch = source, config, tools, watch
         self._frontier = tools.frontier
         self._failed_at: dict[str, float] = {}  # by host: when its first failure of this run was
         self._status = Status()
@@ -277,7 +277,7 @@ class Rounds:
 
     def _show(self) -> None:
         self._status.requests = self._tools.fetcher.requests
-        self._report(self._status)
+        self._watch(self._status)
 
     # what is left in the end
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -10,19 +9,18 @@ from pathlib import Path
 
 from gonerd import store
 from gonerd.corpus.archive import RawPage
-from gonerd.corpus.cluster import ClusterConfig, executor
+from gonerd.corpus.cluster import ClusterConfig, PageStage, run_over_pages
 from gonerd.corpus.config import CrawlConfig
-from gonerd.corpus.crawl import crawl
+from gonerd.corpus.crawl import crawl, unwatched
 from gonerd.corpus.dedup import dedup
 from gonerd.corpus.extract import NO_SOURCE, ExtractConfig, document_id, extract_page, extractor, to_document
 from gonerd.corpus.filters import FilterConfig, detect_language, judge
 from gonerd.corpus.html import JSON_TYPE, media_type
-from gonerd.corpus.inputs import gather, reader
+from gonerd.corpus.rounds import Watch
 from gonerd.corpus.sources import PAGE, Source
 from gonerd.formats.removed import Removed, read_removed
 from gonerd.records import Document, Dropped, Manifest, Progress, Reason, silent
 from gonerd.similarity import SimilarityConfig
-from gonerd.store import Stage, run_stage
 
 STAGE = "extract"
 FOLDERS = ("warc", "extracted", "documents")
@@ -52,7 +50,6 @@ def extract(
     out: Path,
     *,
     settings: ExtractSettings | None = None,
-    workers: int = 1,
     cluster: ClusterConfig | None = None,
     progress: Progress = silent,
 ) -> Manifest:
@@ -62,29 +59,17 @@ def extract(
         inputs: folders of crawls, WARC files of any tool, HTML files, folders of either.
         out: stage folder to write.
         settings: source, extraction, filters.
-        workers: processes of this machine; the output is the same with any number.
-        cluster: where the stage runs, if not here.
+        cluster: where the stage runs; none: in this process.
         progress: told the shards done and their number.
 
     Raises:
-        GonerdError: an input is missing or unreadable, or `out` holds something else.
+        GonerdError: as `run_over_pages`.
     """
     settings = settings or ExtractSettings()
-    listings = out.with_name(f".{out.name}.listings")
     removed = settings.filters.removed
     config = {**asdict(settings), "extractor": extractor(), "removed": store.sha256_file(removed) if removed else None}
-    execute = executor(cluster, out) if cluster else None
-    shards = gather(inputs, listings)
-    read = reader(shards, max_bytes=settings.extract.max_bytes)
-    stage = Stage(STAGE, config, read, partial(documents, settings=settings))
-    try:
-        manifest = run_stage(stage, shards.paths, out, workers=workers, execute=execute, progress=progress)
-    except BaseException:
-        if not execute:  # a cluster may still be reading them
-            shutil.rmtree(listings, ignore_errors=True)
-        raise
-    shutil.rmtree(listings, ignore_errors=True)
-    return manifest
+    stage = PageStage(STAGE, config, partial(documents, settings=settings), settings.extract.max_bytes)
+    return run_over_pages(stage, inputs, out, cluster=cluster or ClusterConfig(), progress=progress)
 
 
 def documents(pages: Iterable[RawPage | Dropped], *, settings: ExtractSettings) -> Iterator[Document | Dropped]:
@@ -129,18 +114,30 @@ def run(
     out: Path,
     *,
     config: CorpusConfig | None = None,
-    workers: int = 1,
+    cluster: ClusterConfig | None = None,
+    watch: Watch = unwatched,
     progress: Progress = silent,
 ) -> dict[str, Manifest]:
     """Crawl, extract and deduplicate a source into `out/warc`, `out/extracted` and `out/documents`.
 
     Each stage that is done is only looked up. Returns the manifests by the name of their folder.
+
+    Args:
+        source: what to crawl.
+        out: folder of the stage folders.
+        config: settings of all stages.
+        cluster: where extraction runs; none: in this process.
+        watch: told how the crawl stands.
+        progress: told how far the stages after it are.
+
+    Raises:
+        GonerdError: as `crawl`, `extract` and `dedup`.
     """
     config = config or CorpusConfig()
     warc, extracted, kept = (out / name for name in FOLDERS)
     settings = ExtractSettings(source=source, extract=config.extract, filters=config.filters)
     return {
-        "warc": crawl(source, warc, config=config.crawl, progress=progress),
-        "extracted": extract([warc], extracted, settings=settings, workers=workers, progress=progress),
+        "warc": crawl(source, warc, config=config.crawl, watch=watch),
+        "extracted": extract([warc], extracted, settings=settings, cluster=cluster, progress=progress),
         "documents": dedup(extracted, kept, config=config.similarity, progress=progress),
     }

@@ -31,7 +31,9 @@ def crawl_site(workspace: Workspace) -> list[str]:
     site = folder_site(sample("site"), site_host())
     with serve(site) as address, workspace.bar("Crawling") as progress:
         config = CrawlConfig(delay_s=0.0, proxy=address)
-        manifest = crawl(load_source(str(sample("source.toml"))), out, config=config, progress=progress)
+        manifest = crawl(
+            load_source(str(sample("source.toml"))), out, config=config, watch=lambda now: progress(now.done, now.found)
+        )
     workspace.figures["crawl"] = counts(manifest)
     return [f"{manifest.written} pages of http://{site_host()}/ fetched over {address}; {drops(manifest)}", str(out)]
 

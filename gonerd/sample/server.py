@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,8 +76,7 @@ def serve(site: Mapping[str, Resource] | Lookup, *, host: str | None = None) -> 
         host: the host that is meant when the server is asked under its own address.
     """
     lookup = site.get if isinstance(site, Mapping) else site
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(lookup, host))
-    server.daemon_threads = True
+    server = _QuietServer(("127.0.0.1", 0), _handler(lookup, host))
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -85,6 +85,17 @@ def serve(site: Mapping[str, Resource] | Lookup, *, host: str | None = None) -> 
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _QuietServer(ThreadingHTTPServer):
+    """Does not print that somebody hung up in the middle of an answer."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print a fault of the server itself only."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 def _handler(lookup: Lookup, host: str | None) -> type[BaseHTTPRequestHandler]:

@@ -7,10 +7,14 @@ from functools import partial
 import pytest
 
 from gonerd import store
+from gonerd.cli.main import main
 from gonerd.corpus import cluster
 from gonerd.corpus.cluster import SUBMITTED, ClusterConfig
 from gonerd.corpus.run import extract
 from gonerd.errors import GonerdError
+from gonerd.resources import folder
+from gonerd.sample.data import sample, site_host
+from gonerd.sample.server import folder_site, serve
 from gonerd.store import MANIFEST
 
 PROSE = "<p>The harbour board of Saint Osk met on day {} and heard Mrs Ada Lovel, who spoke for the ferrymen.</p>\n"
@@ -46,17 +50,65 @@ def engine(run_one, jobs, key, *, calls, skip=()):
 def test_what_an_engine_leaves_undone_the_next_run_takes_up(pages, tmp_path, monkeypatch):
     calm = extract(pages, tmp_path / "calm")
     calls = []
-    monkeypatch.setattr("gonerd.corpus.run.executor", lambda *_: partial(engine, calls=calls, skip={"00001", "00004"}))
+    monkeypatch.setattr(
+        "gonerd.corpus.cluster.executor", lambda *_: partial(engine, calls=calls, skip={"00001", "00004"})
+    )
     with pytest.raises(GonerdError, match="2 of 5 shards are not done yet"):
         extract(pages, tmp_path / "out", cluster=ClusterConfig(executor="ray"))
     assert not (tmp_path / "out").exists()
-    monkeypatch.setattr("gonerd.corpus.run.executor", lambda *_: partial(engine, calls=calls))
+    monkeypatch.setattr("gonerd.corpus.cluster.executor", lambda *_: partial(engine, calls=calls))
     manifest = extract(pages, tmp_path / "out", cluster=ClusterConfig(executor="ray"))
     assert calls == [(calm.key, [f"{n:05d}" for n in range(5)]), (calm.key, ["00001", "00004"])]
     assert content(tmp_path / "out") == content(tmp_path / "calm")
     assert manifest.key == calm.key
     assert extract(pages, tmp_path / "out", cluster=ClusterConfig(executor="ray")) == manifest
     assert len(calls) == 2
+
+
+@pytest.fixture
+def engines(monkeypatch):
+    """The calls of an engine that leaves every first shard undone on its first call."""
+    calls = []
+
+    def chosen(config, _):
+        skip = () if calls else {"00000"}
+        return partial(engine, calls=calls, skip=skip) if config.executor == "ray" else None
+
+    monkeypatch.setattr("gonerd.corpus.cluster.executor", chosen)
+    return calls
+
+
+@pytest.fixture
+def site():
+    """The address of the sample's site."""
+    with serve(folder_site(sample("site"), site_host())) as address:
+        yield address
+
+
+def command(*arguments):
+    with pytest.raises(SystemExit) as end:
+        main(["corpus", *map(str, arguments)])
+    return end.value.code
+
+
+def test_run_extracts_on_a_cluster_and_goes_on_afterwards(tmp_path, engines, site):
+    crawl = (sample("source.toml"), "--delay-s", 0, "--proxy", site)
+    assert command("run", *crawl, "--out", tmp_path / "calm") == 0
+    assert engines == []
+    for code in (2, 0):
+        assert command("run", *crawl, "--out", tmp_path / "out", "--executor", "ray") == code
+    assert len(engines) == 2
+    assert content(tmp_path / "out" / "documents") == content(tmp_path / "calm" / "documents")
+
+
+def test_regenerate_aligns_on_a_cluster_and_goes_on_afterwards(tmp_path, engines, site):
+    fetched = ("--delay-s", 0, "--proxy", site, "--source", sample("source.toml"))
+    release = folder("sample") / "dataset"
+    for code in (2, 0):
+        assert command("regenerate", release, *fetched, "--out", tmp_path / "out", "--executor", "ray") == code
+        assert (tmp_path / "out" / "report.json").exists() is (code == 0)
+    assert len(engines) == 2
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["total"]["exact"] == 14
 
 
 def test_slurm_is_asked_once(tmp_path, monkeypatch):
@@ -98,7 +150,7 @@ def test_ray_gives_the_same_bytes(pages, tmp_path):
     import subprocess
     import sys
 
-    extract(pages, tmp_path / "local", workers=2)
+    extract(pages, tmp_path / "local", cluster=ClusterConfig(workers=2))
     program = [sys.executable, "-c", "from gonerd.cli.main import main; main()", "corpus", "extract"]
     options = ["--executor", "ray", "--workers", "2", "--tasks", "3", "--memory-gb", "0.5"]
     command = [*program, *map(str, pages), "--out", str(tmp_path / "ray"), *options]

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, replace
 
 import pytest
@@ -17,6 +18,7 @@ from gonerd.corpus.crawl import STATE, crawl
 from gonerd.corpus.failures import Refused
 from gonerd.corpus.run import CorpusConfig, ExtractConfig, ExtractSettings, extract, run
 from gonerd.corpus.sources import Discovery, Source
+from gonerd.corpus.warc import ArchiveWriter
 from gonerd.errors import GonerdError
 from gonerd.records import Document, Dropped, Page
 from gonerd.sample.server import Resource, serve
@@ -383,6 +385,28 @@ def test_kills_lose_and_double_nothing(tmp_path):
 @pytest.mark.parametrize("seed", range(10))
 def test_many_kills_lose_and_double_nothing(tmp_path, seed):
     check_kills(tmp_path, kills=5, seed=seed)
+
+
+def test_a_host_is_asked_on_while_the_disk_is_waited_for(tmp_path, monkeypatch):
+    asked = [threading.Event() for _ in range(4)]
+    sync, waited = ArchiveWriter.sync, []
+
+    def lookup(url):
+        if url.endswith("robots.txt"):
+            return None
+        asked[int(url[-1])].set()
+        return html(f"Page {url[-1]}")
+
+    def slow(archive):
+        waited.append(asked[min(len(waited) + 1, 3)].wait(20))  # until the next page was asked for
+        sync(archive)
+
+    monkeypatch.setattr(ArchiveWriter, "sync", slow)
+    source = replace(SOURCE, discovery=Discovery("urls", tuple(f"{SITE}/{n}" for n in range(4))))
+    _, kept, _ = crawled(tmp_path / "out", lookup, source=source)
+    assert kept == [f"/{n}" for n in range(4)]
+    assert len(waited) == 4
+    assert all(waited)
 
 
 def test_own_archive_and_crawl_folder_give_the_same_documents(tmp_path):

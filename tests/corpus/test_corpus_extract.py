@@ -11,6 +11,7 @@ import pytest
 
 from gonerd import resources, store
 from gonerd.corpus.archive import RawPage
+from gonerd.corpus.cluster import ClusterConfig
 from gonerd.corpus.extract import ExtractConfig, PageText, extract_page, to_document
 from gonerd.corpus.filters import FilterConfig, detect_language, judge
 from gonerd.corpus.html import decode, media_type, not_html
@@ -272,7 +273,7 @@ def test_folders_of_html(tmp_path, gz):
     urls = [document.url for document in store.read_records(tmp_path / "one", Document)]
     assert urls == (["a.htm.gz", "b/x.html.gz"] if gz else ["a.htm", "b/x.html"])
     root.rename(tmp_path / "elsewhere")
-    two = extract([tmp_path / "elsewhere"], tmp_path / "two", workers=2)
+    two = extract([tmp_path / "elsewhere"], tmp_path / "two", cluster=ClusterConfig(workers=2))
     assert two.key == one.key
     assert (tmp_path / "one" / "00000.jsonl").read_bytes() == (tmp_path / "two" / "00000.jsonl").read_bytes()
     assert not list(tmp_path.glob(".*"))

@@ -8,6 +8,7 @@ import pytest
 
 from gonerd import store
 from gonerd.cli.main import main
+from gonerd.corpus.cluster import ClusterConfig
 from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.regenerate import Outcome, RegenerateConfig, RegenerateSettings, Status, regenerate
 from gonerd.corpus.sources import load_source
@@ -73,7 +74,9 @@ def test_the_whole_circle_gives_the_same_bytes(release, tmp_path):
         assert (tmp_path / "dataset" / "data" / path.name).read_bytes() == path.read_bytes()
     # Once fetched, the pages can be read again without the site; and the answer is the same.
     given = sorted((out / "warc").rglob("*.warc.gz"))
-    second = regenerate(release, tmp_path / "offline", settings=settings(None, given=tuple(given)), workers=2)
+    second = regenerate(
+        release, tmp_path / "offline", settings=settings(None, given=tuple(given)), cluster=ClusterConfig(workers=2)
+    )
     assert second.total == report.total
     assert (tmp_path / "offline" / "gold" / "00000.jsonl").read_bytes() == (out / "gold" / "00000.jsonl").read_bytes()
 
