@@ -8,8 +8,8 @@ Everything runs on one row of slots (see `packing`): a hidden state is (slots, w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -118,6 +118,20 @@ class Encoder(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, layout)
         return hidden
+
+    def with_layers(self, chosen: Sequence[int]) -> Encoder:
+        """Return an encoder of some of the layers, by number and in that order; all its weights are copies."""
+        attention = self.config.attention
+        if isinstance(attention, LongformerAttention):
+            attention = replace(attention, windows=tuple(attention.windows[number] for number in chosen))
+        fewer = Encoder(replace(self.config, layers=len(chosen), attention=attention))
+        fewer.to(self.embeddings.tokens.weight.dtype)
+        around = {name: weight for name, weight in self.state_dict().items() if not name.startswith("layers.")}
+        fewer.load_state_dict(around, strict=False)
+        for layer, number in zip(fewer.layers, chosen, strict=True):
+            layer.load_state_dict(self.layers[number].state_dict())
+        fewer.source = self.source
+        return fewer.train(self.training)
 
     def compile_layers(self, backend: str = "inductor") -> None:
         """Compile what each layer does before and after attention, once for all layers and all lengths.

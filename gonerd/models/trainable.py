@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gonerd.errors import GonerdError
 from gonerd.labels import LabelScheme
 from gonerd.models.checkpoints import load_config, load_tokenizer, set_labels
 from gonerd.models.encoder import Encoder
@@ -28,11 +30,20 @@ class TrainableOutput:
 
 
 class Trainable(nn.Module):
-    """An encoder and its configuration in transformers' form."""
+    """An encoder and its configuration in transformers' form.
 
-    def __init__(self, encoder: Encoder, config: Any) -> None:
+    Args:
+        encoder: the encoder.
+        config: of transformers.
+        attention_dropout: of the attention weights in training, in place of the configuration's own.
+    """
+
+    def __init__(self, encoder: Encoder, config: Any, *, attention_dropout: float) -> None:
         super().__init__()
-        self.encoder, self.config = encoder, config
+        self.encoder, self.config, self.attention_dropout = encoder, config, attention_dropout
+        for part in encoder.modules():
+            if isinstance(getattr(part, "dropout", None), float):  # an attention's; other parts have modules for theirs
+                part.dropout = attention_dropout  # type: ignore[assignment]  # torch types attributes as modules
 
     @property
     def device(self) -> torch.device:
@@ -44,29 +55,39 @@ class Trainable(nn.Module):
         output = self.encoder(input_ids, layout=Layout.of_lengths(lengths.tolist(), input_ids.device))
         return TrainableOutput(output.logits, (output.last_hidden_state,))
 
+    def with_layers(self, chosen: Sequence[int], config: Any) -> Trainable:
+        """Return a model of some of the layers, whose configuration is given; its weights are copies."""
+        return Trainable(self.encoder.with_layers(chosen), config, attention_dropout=self.attention_dropout)
+
     def save_pretrained(self, folder: Path) -> None:
         """Write the encoder as a checkpoint."""
         save_encoder(self.encoder, folder)
 
 
-def load_trainable(name_or_path: str | Path, *, scheme: LabelScheme, attention_dropout: float) -> tuple[Trainable, Any]:
-    """Return an encoder to train and its tokenizer; it gets a new classifier unless it has one for the scheme's tags.
+def load_trainable(
+    name_or_path: str | Path, *, scheme: LabelScheme, attention_dropout: float, new_head: bool = True
+) -> tuple[Trainable, Any]:
+    """Return an encoder to train, or to learn from, and its tokenizer.
 
     Args:
         name_or_path: a checkpoint of a type that the encoder knows; a folder or a name on the Hub.
         scheme: the tags to learn.
         attention_dropout: of the attention weights while it is trained; the checkpoint's own is kept in what is saved.
+        new_head: give it a new classifier unless it has one for the scheme's tags.
 
     Raises:
-        GonerdError: as `load_encoder`.
+        GonerdError: as `load_encoder`; or its tags are not the scheme's and it is to have no new head.
     """
     files = find_checkpoint(name_or_path)
     config = load_config(files)
     has_head = head_of(config) == CLASSIFIES and set(labels_of(config)) == set(scheme.tags)
+    if not has_head and not new_head:
+        raise GonerdError(
+            f"not a classifier of the tags of the scheme {scheme.name}",
+            where=files.name,
+            remedy="Fine-tune it first: gonerd model finetune",
+        )
     encoder = load_encoder(name_or_path, revision=files.commit, labels=None if has_head else scheme.tags)
-    for part in encoder.modules():
-        if isinstance(getattr(part, "dropout", None), float):  # an attention's; other parts have modules for theirs
-            part.dropout = attention_dropout  # type: ignore[assignment]  # torch types attributes as modules
     if not has_head:
         set_labels(config, scheme)
-    return Trainable(encoder, config), load_tokenizer(files)
+    return Trainable(encoder, config, attention_dropout=attention_dropout), load_tokenizer(files)

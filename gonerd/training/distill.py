@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
-from gonerd.models.checkpoints import checkpoint_name, load_checkpoint
+from gonerd.models.checkpoints import checkpoint_name
 from gonerd.records import Example, Manifest, Progress, silent
 from gonerd.training.config import DistillConfig
-from gonerd.training.fit import Loss, Training, write_model
+from gonerd.training.fit import Loss, Training, is_packed, load_model, write_model
 from gonerd.training.losses import IGNORED, cosine_loss, hard_loss, soft_loss
 from gonerd.training.rows import inputs_of
 
@@ -55,7 +55,7 @@ def distill(
     training = Training(train, validation, config, progress)
 
     def start() -> tuple[Any, Any, Loss]:
-        model, tokenizer = load_checkpoint(teacher, scheme=training.scheme)
+        model, tokenizer = load_model(teacher, training, new_head=False)
         student = make_student(model, layers=config.layers)
         return student, tokenizer, distillation_loss(model, config)
 
@@ -78,6 +78,8 @@ def choose_layers(teacher_layers: int, layers: int | None) -> list[int]:
 def make_student(teacher: Any, *, layers: int | None = None) -> Any:
     """Return a model like the teacher with fewer layers, which are copies of the teacher's, as is all around them.
 
+    The teacher is a model of transformers, or an encoder (`Trainable`); so is the student.
+
     Raises:
         GonerdError: the student can not have that many layers, or the architecture does not number its layers.
     """
@@ -92,6 +94,8 @@ def make_student(teacher: Any, *, layers: int | None = None) -> Any:
         if isinstance(value, list) and len(value) == total:  # one entry a layer: windows, kinds of attention
             setattr(config, name, [value[number] for number in chosen])
     config.num_hidden_layers = len(chosen)
+    if is_packed(teacher):
+        return teacher.with_layers(chosen, config)
     build: Any = AutoModelForTokenClassification.from_config
     student = build(config)
     weights = teacher.state_dict()
@@ -117,7 +121,8 @@ def distillation_loss(teacher: Any, config: DistillConfig) -> Loss:
         with torch.no_grad():
             theirs = teacher(**inputs, output_hidden_states=True)
         ours = student(**inputs, output_hidden_states=True)
-        words, text = batch["labels"] != IGNORED, batch["attention_mask"].bool()
+        words = batch["labels"] != IGNORED
+        text = batch["attention_mask"].bool() if "attention_mask" in batch else torch.ones_like(words)  # nothing pads
         soft = soft_loss(ours.logits[words], theirs.logits[words], temperature=config.temperature)
         cosine = cosine_loss(ours.hidden_states[-1][text], theirs.hidden_states[-1][text])
         hard = hard_loss(ours.logits, batch["labels"])

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gonerd.models.checkpoints import checkpoint_name, load_checkpoint
+from gonerd.models.checkpoints import checkpoint_name
 from gonerd.records import Example, Manifest, Progress, silent
 from gonerd.training.config import FinetuneConfig
-from gonerd.training.fit import Loss, Training, uses_encoder, write_model
+from gonerd.training.fit import Loss, Training, load_model, write_model
 from gonerd.training.losses import hard_loss
 from gonerd.training.rows import inputs_of
 
@@ -47,12 +47,7 @@ def finetune(
     training = Training(train, validation, config, progress)
 
     def start() -> tuple[Any, Any, Loss]:
-        if uses_encoder(checkpoint, config):
-            from gonerd.models.trainable import load_trainable
-
-            dropout = config.attention_dropout
-            return *load_trainable(checkpoint, scheme=training.scheme, attention_dropout=dropout), gold_loss
-        return *load_checkpoint(checkpoint, scheme=training.scheme, new_head=True), gold_loss
+        return *load_model(checkpoint, training, new_head=True), gold_loss
 
     run = training.run("finetune", checkpoint, settings={**asdict(config), "base": checkpoint_name(checkpoint)})
     return write_model(out, run, training=training, start=start)

@@ -14,6 +14,7 @@ from gonerd.labels import LabelScheme, load_scheme
 from gonerd.models.checkpoints import (
     checkpoint_revision,
     label_map,
+    load_checkpoint,
     load_config,
     output_labels,
     save_checkpoint,
@@ -66,6 +67,20 @@ def uses_encoder(checkpoint: str | Path, config: FinetuneConfig) -> bool:
     if config.backend != "auto":
         return config.backend == "encoder"
     return is_known(load_config(find_checkpoint(checkpoint)))
+
+
+def load_model(checkpoint: str | Path, training: Training, *, new_head: bool) -> tuple[Any, Any]:
+    """Return a model to train, or to learn from, in what is to compute it, and its tokenizer.
+
+    Raises:
+        GonerdError: as `load_checkpoint` and `load_trainable`.
+    """
+    config, scheme = training.config, training.scheme
+    if not uses_encoder(checkpoint, config):
+        return load_checkpoint(checkpoint, scheme=scheme, new_head=new_head)
+    from gonerd.models.trainable import load_trainable
+
+    return load_trainable(checkpoint, scheme=scheme, attention_dropout=config.attention_dropout, new_head=new_head)
 
 
 def is_packed(model: Any) -> bool:
