@@ -255,6 +255,7 @@ def fine_tuned(folder: Path, out: Path, *, max_steps: int) -> dict[str, Any]:
     from gonerd.models.small import SmallConfig, new_checkpoint
     from gonerd.training.config import FinetuneConfig
     from gonerd.training.finetune import finetune
+    from gonerd.training.watch import counting
 
     train, validation, test = (list(read_examples(folder, split)) for split in ("train", "validation", "test"))
     new_checkpoint((row.text for row in train), out / "start", config=SmallConfig(), scheme=load_scheme())
@@ -262,7 +263,7 @@ def fine_tuned(folder: Path, out: Path, *, max_steps: int) -> dict[str, Any]:
         max_steps=max_steps, learning_rate=3e-3, batch_tokens=2048, max_length=256, evaluations=2
     )  # fmt: skip
     model = out / "fine-tuned"
-    finetune(out / "start", model, train=train, validation=validation, config=config, progress=show)
+    finetune(out / "start", model, train=train, validation=validation, config=config, watch=counting(show))
     rows = Gold.of(map(GoldDocument.of, test), scheme=load_scheme(), name="human-gold", split="test")
     result = read_result(
         evaluate(model, rows, out / "results", config=PredictConfig(), about=About(RunConfig(name="gonerd/small")))

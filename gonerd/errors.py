@@ -27,6 +27,7 @@ EXTRAS = {
     "accelerate": "models",
     "psutil": "models",
     "safetensors": "models",
+    "tensorboard": "models",
     "tokenizers": "models",
     "torch": "models",
     "transformers": "models",

@@ -30,6 +30,7 @@ from gonerd.records import Example
 from gonerd.store import sha256_file
 from gonerd.training.config import FinetuneConfig
 from gonerd.training.finetune import finetune
+from gonerd.training.watch import counting
 
 SPLITS = ("train", "validation", "test")
 
@@ -58,7 +59,7 @@ class Workplace:
         train, validation = (tuple(read_examples(self.data, split)) for split in ("train", "validation"))
         train = share_of(train, plan.train_share)
         times = StepTimes(self.work / "times" / f"{name}.jsonl", name)
-        finetune(self.start(plan), model, train=train, validation=validation, config=config, progress=times)
+        finetune(self.start(plan), model, train=train, validation=validation, config=config, watch=counting(times))
         found = self.evaluate(model, name=plan.name)
         return {
             "plan": plan.name, "kind": plan.kind, "base": plan.base, "about": plan.about, "seed": seed, **found,

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gonerd.cli.console import progress_bar, say, table
+from gonerd.cli.console import say, table
+from gonerd.cli.training_display import training_display
 from gonerd.models.config import ConvertConfig
 from gonerd.training.config import DistillConfig, FinetuneConfig
 
@@ -98,8 +99,8 @@ def finetune(
     from gonerd.training.finetune import finetune as run
 
     train, validation = (tuple(read_examples(data, split)) for split in ("train", "validation"))
-    with progress_bar("Fine-tuning") as progress:
-        run(checkpoint, out, train=train, validation=validation, config=config, progress=progress)
+    with training_display("Fine-tuning") as watch:
+        run(checkpoint, out, train=train, validation=validation, config=config, watch=watch)
     _say_best(out)
 
 
@@ -128,8 +129,8 @@ def distill(
     from gonerd.training.distill import distill as run
 
     train, validation = (tuple(read_examples(data, split)) for split in ("train", "validation"))
-    with progress_bar("Distilling") as progress:
-        run(teacher, out, train=train, validation=validation, config=config, progress=progress)
+    with training_display("Distilling") as watch:
+        run(teacher, out, train=train, validation=validation, config=config, watch=watch)
     _say_best(out)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from gonerd.errors import GonerdError
 from gonerd.models.attention.bigbird import BigBird
@@ -72,6 +73,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.source = Source()
+        self.recompute = False  # the layers' states in the way back, in place of keeping them
         self.embeddings = Embeddings(config)
         self.global_rows = GlobalRows(config) if isinstance(config.attention, LSGAttention) else None
         self.layers = nn.ModuleList(Layer(config, number) for number in range(config.layers))
@@ -116,7 +118,10 @@ class Encoder(nn.Module):
 
     def _run_layers(self, hidden: Tensor, layout: Layout) -> Tensor:
         for layer in self.layers:
-            hidden = layer(hidden, layout)
+            if self.recompute and torch.is_grad_enabled():
+                hidden = checkpoint(layer, hidden, layout, use_reentrant=False)
+            else:
+                hidden = layer(hidden, layout)
         return hidden
 
     def with_layers(self, chosen: Sequence[int]) -> Encoder:

@@ -50,6 +50,10 @@ class Trainable(nn.Module):
         """Where its weights are."""
         return self.encoder.embeddings.tokens.weight.device
 
+    def activation_checkpointing_enable(self) -> None:
+        """Compute the layers' states a second time in place of keeping them."""
+        self.encoder.recompute = True
+
     def forward(self, input_ids: Tensor, lengths: Tensor, **_: Any) -> TrainableOutput:
         """Return the answer to a packed row, (slots,), of documents of the given lengths, (documents,)."""
         output = self.encoder(input_ids, layout=Layout.of_lengths(lengths.tolist(), input_ids.device))

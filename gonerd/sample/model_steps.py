@@ -32,6 +32,7 @@ def train_models(workspace: Workspace) -> list[str]:
     from gonerd.sample.describe import distill_config, finetune_config
     from gonerd.training.distill import distill
     from gonerd.training.finetune import finetune
+    from gonerd.training.watch import counting
 
     data = workspace.folder("dataset")
     train, validation = examples(data, "train"), examples(data, "validation")
@@ -40,9 +41,11 @@ def train_models(workspace: Workspace) -> list[str]:
     new_checkpoint((row.text for row in train), start, config=SmallConfig(), scheme=load_scheme(), seed=seed)
     with workspace.bar("Training the teacher") as progress:
         config = finetune_config(seed)
-        finetune(start, teacher, train=train, validation=validation, config=config, progress=progress)
+        finetune(start, teacher, train=train, validation=validation, config=config, watch=counting(progress))
     with workspace.bar("Distilling the student") as progress:
-        distill(teacher, student, train=train, validation=validation, config=distill_config(seed), progress=progress)
+        distill(
+            teacher, student, train=train, validation=validation, config=distill_config(seed), watch=counting(progress)
+        )
     return [f"a teacher and a student trained on {len(train)} whole documents", str(workspace.folder("models"))]
 
 

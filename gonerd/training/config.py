@@ -2,62 +2,131 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 from gonerd.errors import GonerdError
-from gonerd.models.tagging import Device, Precision
+from gonerd.models.tagging import Device
+
+TrainingPrecision = Literal["fp32", "bf16", "fp16"]
+
+
+ClassWeights = Literal["none", "balanced", "inverse-sqrt"]
+Settled = TypeVar("Settled", bound="Schedule")
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is usual for models from some width of their hidden states on."""
+
+    width: int
+    learning_rate: float
+    epochs: float
+
+
+USUAL = (Usual(1024, 2e-5, 5), Usual(768, 5e-5, 5), Usual(384, 3e-4, 10), Usual(0, 1e-3, 10))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FinetuneConfig:
-    """How a model is trained on whole documents."""
+class Schedule:
+    """How long, how fast and on what a model is trained."""
 
-    epochs: float = 3.0
-    """Passes over the training documents."""
+    epochs: float | None = None
+    """Passes over the training documents; if not given, 5 for models of width 768 or more, 10 for smaller ones."""
     max_steps: int | None = None
-    """Batches to train on, in place of epochs."""
-    learning_rate: float = 5e-5
-    """Highest learning rate (AdamW); it rises in the warm-up and then falls linearly to zero."""
+    """Steps to train for, in place of epochs."""
+    learning_rate: float | None = None
+    """Highest learning rate (AdamW); it rises in the warm-up and then falls linearly to zero. If not given: 2e-5 from
+    width 1,024 on, 5e-5 from 768, 3e-4 from 384, 1e-3 below."""
     warmup_share: float = 0.1
     """Share of the steps in which the learning rate rises."""
     weight_decay: float = 0.01
     """Decoupled weight decay."""
+    layer_decay: float = 1.0
+    """Factor by which the learning rate falls from each layer to the one below, embeddings lowest; 1: it does not."""
+    freeze_layers: int = 0
+    """Lowest layers that keep their weights, and the embeddings with them."""
+    freeze_embeddings: bool = False
+    """Keep the weights of the embeddings."""
     batch_tokens: int = 4096
     """Sub-tokens in a batch, padding included; a longer document is a batch of its own."""
+    accumulate: int = 1
+    """Batches in a step: their gradients are averaged, each batch counting the same. Under accelerate every process
+    takes so many."""
+    gradient_checkpointing: bool = False
+    """Compute the layers' states a second time in place of keeping them: less memory, a third more time."""
     max_length: int | None = None
     """Longest input in sub-tokens, special tokens included; the model's reach if not given. Longer documents are
     windowed, in training and validation, as in prediction."""
     stride: int | None = None
     """Sub-tokens that neighbouring windows share; a quarter of the longest input if not given."""
-    backend: Literal["auto", "encoder", "transformers"] = "auto"
-    """What computes: gonerd's encoder packs whole documents without padding; transformers pads them. auto takes the
-    encoder for every checkpoint it knows."""
     attention_dropout: float = 0.0
     """Dropout of the encoder's attention weights. Above 0 it keeps torch from its fused attention, which takes several
     times as long; transformers has the checkpoint's own."""
-    precision: Precision = "fp32"
-    """Of the matrix products."""
+    precision: TrainingPrecision = "fp32"
+    """Of the matrix products; fp16 needs CUDA, and validates in fp32."""
     device: Device = "auto"
     """Where to compute; auto takes CUDA where there is one."""
     evaluations: int = 4
-    """How often the model is validated (strict F1) and saved in the course of training; the best state is kept."""
+    """How often the model is validated and saved in the course of training; the best state is kept."""
     patience: int | None = None
-    """Stop after this many validations without a better F1."""
+    """Stop after this many validations without a better one."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard's logs: losses, validations, learning rate; none are written if not given."""
     seed: int = 0
     """Of the order of the batches, dropout and a new head."""
-    scheme: str = "gonerd"
-    """Label scheme, by its name in annotation_guidelines/."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "learning_rate", "batch_tokens", "evaluations"):
-            if getattr(self, name) <= 0:
-                raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be above 0")
+        for name in ("epochs", "learning_rate", "batch_tokens", "evaluations", "layer_decay", "accumulate"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise GonerdError(f"{name} is {value}", remedy="It must be above 0")
         if self.max_steps is not None and self.max_steps < 1:
             raise GonerdError(f"max_steps is {self.max_steps}", remedy="It must be 1 or more")
+        if self.layer_decay > 1:
+            raise GonerdError(f"layer_decay is {self.layer_decay}", remedy="It must be at most 1")
+        if self.freeze_layers < 0:
+            raise GonerdError(f"freeze_layers is {self.freeze_layers}", remedy="It must be 0 or more")
         for name in ("warmup_share", "attention_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be at least 0 and below 1")
+
+    def settled(self: Settled, width: int) -> Settled:
+        """Return the configuration with what is usual for a model of that width where nothing was chosen."""
+        usual = next(row for row in USUAL if width >= row.width)
+        return replace(
+            self,
+            learning_rate=usual.learning_rate if self.learning_rate is None else self.learning_rate,
+            epochs=usual.epochs if self.epochs is None else self.epochs,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """Return all that can change the outcome."""
+        return {name: value for name, value in asdict(self).items() if name != "tensorboard"}
+
+    def steps(self, batches: int, *, processes: int = 1) -> int:
+        """Return the number of steps of the whole training, with so many batches in an epoch."""
+        if self.max_steps is not None:
+            return self.max_steps
+        if self.epochs is None:
+            raise RuntimeError("the configuration is not settled")
+        return max(1, math.ceil(self.epochs * math.ceil(batches / (self.accumulate * processes))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinetuneConfig(Schedule):
+    """How a model is trained on whole documents; strict F1 on validation decides which state is kept."""
+
+    class_weights: ClassWeights = "none"
+    """How much more rare tags count in the loss: balanced by the inverse of their number, inverse-sqrt by that of its
+    root; a word counts 1 on average."""
+    backend: Literal["auto", "encoder", "transformers"] = "auto"
+    """What computes: gonerd's encoder packs whole documents without padding; transformers pads them. auto takes the
+    encoder for every checkpoint it knows."""
+    scheme: str = "gonerd"
+    """Label scheme, by its name in annotation_guidelines/."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

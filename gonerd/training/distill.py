@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
 from gonerd.models.checkpoints import checkpoint_name
-from gonerd.records import Example, Manifest, Progress, silent
+from gonerd.records import Example, Manifest
 from gonerd.training.config import DistillConfig
-from gonerd.training.fit import Loss, Training, is_packed, load_model, write_model
+from gonerd.training.fit import Loss, Training, is_packed, load_model, width_of, write_model
 from gonerd.training.losses import IGNORED, cosine_loss, hard_loss, soft_loss
 from gonerd.training.rows import inputs_of
+from gonerd.training.watch import Watch, unwatched
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,7 @@ def distill(
     train: Sequence[Example],
     validation: Sequence[Example],
     config: DistillConfig,
-    progress: Progress = silent,
+    watch: Watch = unwatched,
 ) -> Manifest:
     """Distil a teacher into a student with fewer layers and write its best state to the folder `out`.
 
@@ -47,19 +47,20 @@ def distill(
         train: documents to learn from.
         validation: documents on which strict F1 decides which state is kept.
         config: layers, losses, schedule.
-        progress: called with the steps done and their number.
+        watch: is told how training stands after each step.
 
     Raises:
         GonerdError: as `finetune`; or the student can not have that many layers.
     """
-    training = Training(train, validation, config, progress)
+    config = config.settled(width_of(teacher))
+    training = Training(train, validation, config, watch)
 
     def start() -> tuple[Any, Any, Loss]:
         model, tokenizer = load_model(teacher, training, new_head=False)
         student = make_student(model, layers=config.layers)
         return student, tokenizer, distillation_loss(model, config)
 
-    settings = {**asdict(config), "teacher": checkpoint_name(teacher)}
+    settings = {**config.settings(), "teacher": checkpoint_name(teacher)}
     return write_model(out, training.run("distill", teacher, settings=settings), training=training, start=start)
 
 
@@ -115,7 +116,7 @@ def distillation_loss(teacher: Any, config: DistillConfig) -> Loss:
 
     teacher.eval().requires_grad_(requires_grad=False)
 
-    def loss(student: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def loss(student: Any, batch: dict[str, torch.Tensor], weights: torch.Tensor | None = None) -> torch.Tensor:
         inputs = inputs_of(batch)
         teacher.to(batch["input_ids"].device)
         with torch.no_grad():
@@ -125,7 +126,7 @@ def distillation_loss(teacher: Any, config: DistillConfig) -> Loss:
         text = batch["attention_mask"].bool() if "attention_mask" in batch else torch.ones_like(words)  # nothing pads
         soft = soft_loss(ours.logits[words], theirs.logits[words], temperature=config.temperature)
         cosine = cosine_loss(ours.hidden_states[-1][text], theirs.hidden_states[-1][text])
-        hard = hard_loss(ours.logits, batch["labels"])
+        hard = hard_loss(ours.logits, batch["labels"], weights=weights)
         return config.soft_weight * soft + config.hard_weight * hard + config.cosine_weight * cosine
 
     return loss

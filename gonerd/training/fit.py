@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,20 +25,22 @@ from gonerd.models.load import is_known
 from gonerd.models.reach import window_reach
 from gonerd.models.repository import find_checkpoint
 from gonerd.models.small import model_files
-from gonerd.models.tagging import Decoding, packed_forward, padded_forward, tag_documents
-from gonerd.records import Example, Manifest, Progress, sha256_of
+from gonerd.models.tagging import Decoding, Precision, packed_forward, padded_forward, tag_documents
+from gonerd.records import Example, Manifest, sha256_of
 from gonerd.scoring import score_tag_ids
 from gonerd.store import MANIFEST, Run, is_current, read_manifest, replacing, write_json
 from gonerd.training.card import TrainedOn, write_model_card
 from gonerd.training.config import FinetuneConfig
+from gonerd.training.losses import class_weights
 from gonerd.training.rows import Rows, TokenBatches, encode_examples, fingerprint_of
 from gonerd.training.trainer import CHECKPOINTS, LOG, Objective, train
+from gonerd.training.watch import Watch
 
 if TYPE_CHECKING:
     import torch
 
-Loss = Callable[[Any, dict[str, "torch.Tensor"]], "torch.Tensor"]
-"""A loss of a model on a batch of `input_ids`, `attention_mask` and `labels`."""
+Loss = Callable[[Any, dict[str, "torch.Tensor"], "torch.Tensor | None"], "torch.Tensor"]
+"""A loss of a model on a batch of `TokenBatches`; the weight of each of its outputs counts in that against gold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Training:
     train: Sequence[Example]
     validation: Sequence[Example]  # strict F1 on them decides which state is kept
     config: FinetuneConfig
-    progress: Progress
+    watch: Watch
 
     @property
     def scheme(self) -> LabelScheme:
@@ -81,6 +84,11 @@ def load_model(checkpoint: str | Path, training: Training, *, new_head: bool) ->
     from gonerd.models.trainable import load_trainable
 
     return load_trainable(checkpoint, scheme=scheme, attention_dropout=config.attention_dropout, new_head=new_head)
+
+
+def width_of(checkpoint: str | Path) -> int:
+    """Return the width of a checkpoint's hidden states, by which its schedule is chosen."""
+    return int(load_config(find_checkpoint(checkpoint)).hidden_size)
 
 
 def is_packed(model: Any) -> bool:
@@ -117,17 +125,37 @@ def _fit(model: Any, tokenizer: Any, work: Path, *, loss: Loss, training: Traini
     config, scheme = training.config, training.scheme
     labels = label_map(model.config, scheme)
     reach = window_reach(model, tokenizer, stride=config.stride, max_length=config.max_length)
+    outputs = [labels.index(tag) for tag in range(len(scheme.tags))]
+    weights = class_weights(_tag_counts(training), config.class_weights)
     batches = TokenBatches(
         encode_examples(tokenizer, training.train, reach=reach, scheme=scheme),
-        outputs=[labels.index(tag) for tag in range(len(scheme.tags))],
+        outputs=outputs,
         max_tokens=config.batch_tokens,
         pad_id=None if is_packed(model) else tokenizer.pad_token_id or 0,
         seed=config.seed,
     )
     rows = encode_examples(tokenizer, training.validation, reach=reach, scheme=scheme)
     decoding = Decoding(map_labels(output_labels(model.config), scheme))
-    objective = Objective(loss, partial(_validate, rows=rows, scheme=scheme, decoding=decoding, config=config))
-    train(model, batches, work, objective=objective, config=config, progress=training.progress)
+    objective = Objective(
+        partial(_weighted, loss=loss, weights=None if weights is None else [weights[tag] for tag in labels]),
+        partial(_validate, rows=rows, scheme=scheme, decoding=decoding, config=config),
+        notes={"class_weights": None if weights is None else dict(zip(scheme.tags, weights, strict=True))},
+    )
+    train(model, batches, work, objective=objective, config=config, watch=training.watch)
+
+
+def _tag_counts(training: Training) -> list[int]:
+    """Return how many training words have each tag of the scheme."""
+    counts = Counter(tag for example in training.train for tag in example.ner_tags)
+    return [counts[tag] for tag in training.scheme.tags]
+
+
+def _weighted(
+    model: Any, batch: dict[str, torch.Tensor], *, loss: Loss, weights: Sequence[float] | None
+) -> torch.Tensor:
+    import torch
+
+    return loss(model, batch, None if weights is None else torch.tensor(weights))
 
 
 def _validate(
@@ -136,10 +164,12 @@ def _validate(
     """Return strict precision, recall and F1 over whole documents."""
     import numpy as np
 
+    precision: Precision = "fp32" if config.precision == "fp16" else config.precision
+
     if is_packed(model):
-        forward = packed_forward(model.encoder, precision=config.precision)
+        forward = packed_forward(model.encoder, precision=precision)
     else:
-        forward = padded_forward(model, precision=config.precision)
+        forward = padded_forward(model, precision=precision)
     tags = tag_documents(forward, rows.documents, decoding=decoding, max_tokens=config.batch_tokens)
     starts = np.cumsum([0, *(len(answer) for answer in tags)])[:-1]
     counts = score_tag_ids(np.concatenate(rows.tags), np.concatenate(tags), starts, scheme=scheme).micro

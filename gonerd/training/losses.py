@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from gonerd.training.config import ClassWeights
 
 if TYPE_CHECKING:
     import torch
@@ -10,16 +14,32 @@ if TYPE_CHECKING:
 IGNORED = -100  # the label of a sub-token that speaks for no word, as torch and transformers have it
 
 
-def hard_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def hard_loss(logits: torch.Tensor, labels: torch.Tensor, *, weights: torch.Tensor | None = None) -> torch.Tensor:
     """Return the mean cross-entropy against gold.
 
     Args:
         logits: (…, outputs).
         labels: (…); `IGNORED` where there is none.
+        weights: how much a label counts, (outputs,); all the same if not given.
     """
     from torch.nn.functional import cross_entropy
 
-    return cross_entropy(logits.flatten(0, -2).float(), labels.flatten(), ignore_index=IGNORED)
+    weights = None if weights is None else weights.to(logits.device)
+    return cross_entropy(logits.flatten(0, -2).float(), labels.flatten(), weight=weights, ignore_index=IGNORED)
+
+
+def class_weights(counts: Sequence[int], how: ClassWeights) -> list[float] | None:
+    """Return how much each class counts, such that a word counts 1 on average; None where all count the same.
+
+    Args:
+        counts: words of each class; of a class without any, the weight never matters.
+        how: by the inverse of the counts, or of their roots.
+    """
+    if how == "none":
+        return None
+    rarity = [1 / (count if how == "balanced" else math.sqrt(count)) for count in (max(1, n) for n in counts)]
+    mean = sum(count * value for count, value in zip(counts, rarity, strict=True)) / sum(counts)
+    return [value / mean for value in rarity]
 
 
 def soft_loss(student: torch.Tensor, teacher: torch.Tensor, *, temperature: float) -> torch.Tensor:

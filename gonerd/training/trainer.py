@@ -1,21 +1,23 @@
-"""The machinery that fine-tuning and distillation share: transformers' Trainer with a loss and a validation given."""
+"""The machinery that all training shares: transformers' Trainer with a loss and a validation given."""
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.models.tagging import choose_device
-from gonerd.records import Progress
 from gonerd.store import read_json
-from gonerd.training.config import FinetuneConfig
-from gonerd.training.rows import TokenBatches, only
+from gonerd.training.config import Schedule
+from gonerd.training.depth import freeze, parameter_groups
+from gonerd.training.rows import only
+from gonerd.training.watch import Pace, Standing, Watch
 
 if TYPE_CHECKING:
     import torch
@@ -29,23 +31,50 @@ class Objective:
     """What a training run minimises, and by what it is judged."""
 
     loss: Callable[[Any, dict[str, torch.Tensor]], torch.Tensor]  # of a model on a batch
-    validate: Callable[[Any], dict[str, float]]  # figures of a model; `f1` decides which state is kept
+    validate: Callable[[Any], dict[str, float]]  # figures of a model
+    metric: str = "f1"  # the figure that decides which state is kept; higher is better
+    notes: Mapping[str, Any] = field(default_factory=dict)  # the first line of the log
 
 
-def train(
-    model: Any, batches: TokenBatches, work: Path, *, objective: Objective, config: FinetuneConfig, progress: Progress
-) -> None:
+def train(model: Any, batches: Any, work: Path, *, objective: Objective, config: Schedule, watch: Watch) -> None:
     """Train `model` and leave its best state in it; the log goes to `work`.
 
     Checkpoints lie in `work`, for the caller to remove: the same call on the same folder goes on from the last one,
     and ends in the same weights as an undisturbed run.
 
+    Args:
+        model: takes what the objective gives it.
+        batches: a map-style dataset whose items are batches.
+        work: the folder.
+        objective: loss and validation.
+        config: the schedule, settled.
+        watch: is told how training stands after each step.
+
     Raises:
-        GonerdError: the loss is no longer a number.
+        GonerdError: the loss is no longer a number, or more layers are to be frozen than there are.
     """
-    trainer = _trainer(model, batches, work, objective=objective, config=config, progress=progress)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(work / CHECKPOINTS))
-    jsonl.write(work / LOG, trainer.state.log_history)
+    freeze(model, config)
+    if config.gradient_checkpointing:
+        # transformers is renaming it.
+        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable()
+    last = _last_checkpoint(work / CHECKPOINTS)
+    trainer = _trainer(model, batches, work, objective=objective, config=config, watch=watch)
+    if config.tensorboard is not None:
+        _add_tensorboard(trainer, config.tensorboard, last)
+    if last is not None and _is_over(last, trainer):
+        _load_best(trainer, last)
+    else:
+        trainer.train(resume_from_checkpoint=last)
+    first = {
+        "step": 0,
+        "steps": trainer.state.max_steps,
+        "batches": len(batches),
+        "trained_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
+        **objective.notes,
+    }
+    history = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
+    jsonl.write(work / LOG, [first, *history])
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -59,6 +88,24 @@ def _last_checkpoint(folder: Path) -> str | None:
     return str(complete[max(complete)]) if complete else None
 
 
+def _is_over(checkpoint: str, trainer: Any) -> bool:
+    """Tell whether training ended with this checkpoint: the Trainer, told to go on from it, would take another step."""
+    state = read_json(Path(checkpoint) / "trainer_state.json")
+    stopping = state["stateful_callbacks"].get("EarlyStoppingCallback")
+    worse = stopping["attributes"]["early_stopping_patience_counter"] if stopping else 0
+    limit = stopping["args"]["early_stopping_patience"] if stopping else math.inf
+    return bool(state["global_step"] >= trainer.args.max_steps or worse >= limit)
+
+
+def _load_best(trainer: Any, checkpoint: str) -> None:
+    """Load what the Trainer loads at the end of training."""
+    from transformers import TrainerState
+
+    trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+    trainer.state.max_steps = trainer.args.max_steps
+    trainer._load_best_model()
+
+
 def _is_complete(checkpoint: Path) -> bool:
     """Tell whether a checkpoint was written to its end: the Trainer writes its state last."""
     try:
@@ -67,44 +114,49 @@ def _is_complete(checkpoint: Path) -> bool:
         return False
 
 
-def _trainer(
-    model: Any, batches: TokenBatches, work: Path, *, objective: Objective, config: FinetuneConfig, progress: Progress
-) -> Any:
-    from transformers import EarlyStoppingCallback, TrainerCallback
+def _trainer(model: Any, batches: Any, work: Path, *, objective: Objective, config: Schedule, watch: Watch) -> Any:
+    from transformers import EarlyStoppingCallback
 
-    class Report(TrainerCallback):
-        """Tells how far training is."""
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - its signature
-            """Report the step."""
-            progress(state.global_step, state.max_steps)
-
-    callbacks: list[TrainerCallback] = [Report()]
+    callbacks = []
     if config.patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=config.patience))
-    trainer = _word_trainer(objective)(
+    trainer = _trainer_class(objective, config)(
         model=model,
-        args=_arguments(work / CHECKPOINTS, config, steps=_steps(config, len(batches))),
+        args=_arguments(work / CHECKPOINTS, config, batches=len(batches), metric=objective.metric),
         train_dataset=batches,
         eval_dataset=batches,  # the Trainer wants one; `evaluate` has its own
         data_collator=only,
         callbacks=callbacks,
     )
     _quiet(trainer)
+    trainer.add_callback(_reporter(trainer, objective.metric, watch))
     return trainer
 
 
-def _word_trainer(objective: Objective) -> Any:
+def _trainer_class(objective: Objective, config: Schedule) -> Any:
     """Return the Trainer's class with our loss and our validation; everything else is as people know it."""
     from transformers import Trainer
 
     base: Any = Trainer
 
-    class WordTrainer(base):  # type: ignore[misc]  # its own annotations are narrower than its use
+    class OurTrainer(base):  # type: ignore[misc]  # its own annotations are narrower than its use
+        loss_is_scaled_for_ga = False  # ours is the mean of one batch, whatever the model's signature looks like
+        pace: Pace
+
+        def create_optimizer(self, model: Any = None) -> Any:
+            """Return the Trainer's own optimizer, over our groups of weights where layers differ."""
+            if config.layer_decay == 1.0 or self.optimizer is not None:
+                return super().create_optimizer(model)
+            decayed = self.get_decay_parameter_names(self.model)
+            made, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            self.optimizer: Any = made(parameter_groups(self.model, config, decayed=decayed), **settings)
+            return self.optimizer
+
         def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
             """Return the objective's loss."""
             loss = objective.loss(model, inputs)
             _check_finite(loss, step=self.state.global_step)
+            self.pace.batch(loss.item(), _tokens(inputs))
             return loss
 
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -116,11 +168,65 @@ def _word_trainer(objective: Objective) -> Any:
             self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
             return metrics
 
-    return WordTrainer
+    return OurTrainer
+
+
+def _tokens(batch: Mapping[str, torch.Tensor]) -> int:
+    """Return the sub-tokens of a batch, padding apart."""
+    return int(batch["attention_mask"].sum()) if "attention_mask" in batch else batch["input_ids"].numel()
+
+
+def _reporter(trainer: Any, metric: str, watch: Watch) -> Any:
+    """Return the callback that tells how training stands."""
+    from transformers import TrainerCallback
+
+    class Reporter(TrainerCallback):
+        """Measures, and reports each step; a validation with the step before it."""
+
+        def on_train_begin(self, *_: Any, **__: Any) -> None:
+            """Begin to measure."""
+            trainer.pace = Pace()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - its signature
+            """Report the step."""
+            trainer.pace.steps += 1
+            self.rested = time.perf_counter()
+            self._report(state)
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - its signature
+            """Report the score."""
+            self._report(state)
+
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            """Take what came after the step before, validation and saving, out of the time that counts."""
+            if trainer.pace.steps:
+                trainer.pace.resting += time.perf_counter() - self.rested
+
+        def _report(self, state: Any) -> None:
+            scores = [entry[f"eval_{metric}"] for entry in state.log_history if f"eval_{metric}" in entry]
+            pace, left = trainer.pace, state.max_steps - state.global_step
+            watch(
+                Standing(
+                    state.global_step, state.max_steps, pace.loss, scores[-1] if scores else None,
+                    max(scores, default=None), pace.tokens_per_second(), pace.seconds_left(left),
+                )
+            )  # fmt: skip
+
+    return Reporter()
+
+
+def _add_tensorboard(trainer: Any, folder: Path, last: str | None) -> None:
+    """Have the Trainer's own callback write logs; what it wrote beyond the last checkpoint counts no more."""
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers import integrations
+
+    callback: Any = integrations
+    step = int(last.rpartition("-")[2]) + 1 if last else None
+    trainer.add_callback(callback.TensorBoardCallback(SummaryWriter(str(folder), purge_step=step)))
 
 
 def _quiet(trainer: Any) -> None:
-    """Take away what prints: the library reports through `progress` and the log alone."""
+    """Take away what prints: the library reports through `watch` and the log alone."""
     from transformers import PrinterCallback, ProgressCallback
 
     for printing in (PrinterCallback, ProgressCallback):
@@ -135,25 +241,29 @@ def _check_finite(loss: torch.Tensor, *, step: int) -> None:
         )
 
 
-def _steps(config: FinetuneConfig, batches: int) -> int:
-    return config.max_steps or max(1, math.ceil(config.epochs * batches))
-
-
-def _arguments(folder: Path, config: FinetuneConfig, *, steps: int) -> Any:
+def _arguments(folder: Path, config: Schedule, *, batches: int, metric: str) -> Any:
     from transformers import TrainingArguments
 
+    device = choose_device(config.device)
+    if config.precision == "fp16" and device == "cpu":
+        raise GonerdError("fp16 needs CUDA", remedy="Use --precision bf16 or fp32")
+    steps = config.steps(batches)
     every = math.ceil(steps / config.evaluations)
+    # A resumed run logs the mean loss of the steps since its checkpoint: both logs are the same if it logged there.
+    logged = max(number for number in range(1, max(1, steps // 50) + 1) if every % number == 0)
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=1,  # an item is a batch of many pieces
-        learning_rate=config.learning_rate,
+        gradient_accumulation_steps=config.accumulate,
+        learning_rate=config.learning_rate or 0.0,
         warmup_steps=math.ceil(steps * config.warmup_share),
         weight_decay=config.weight_decay,
         lr_scheduler_type="linear",
         max_grad_norm=1.0,
         bf16=config.precision == "bf16",
-        use_cpu=choose_device(config.device) == "cpu",
+        fp16=config.precision == "fp16",
+        use_cpu=device == "cpu",
         seed=config.seed,
         data_seed=config.seed,
         eval_strategy="steps",
@@ -162,10 +272,10 @@ def _arguments(folder: Path, config: FinetuneConfig, *, steps: int) -> Any:
         save_steps=every,
         save_total_limit=2,
         load_best_model_at_end=True,
-        metric_for_best_model="f1",
+        metric_for_best_model=metric,
         greater_is_better=True,
         restore_callback_states_from_checkpoint=True,
-        logging_steps=max(1, steps // 50),
+        logging_steps=logged,
         logging_nan_inf_filter=False,
         remove_unused_columns=False,
         label_names=["labels"],

@@ -61,20 +61,20 @@ class StopHereError(Exception):
 
 
 def interrupt_at(step):
-    def progress(done, _total):
-        if done == step:
+    def watch(standing):
+        if standing.step == step:
             raise StopHereError
 
-    return progress
+    return watch
 
 
 @pytest.mark.parametrize("step", [1, 5, 8])
 def test_an_interrupted_run_ends_in_the_same_weights_as_an_undisturbed_one(start, undisturbed, tmp_path, step):
     with pytest.raises(StopHereError):
-        run(start, tmp_path / "model", progress=interrupt_at(step))
+        run(start, tmp_path / "model", watch=interrupt_at(step))
     assert not (tmp_path / "model").exists()
     steps = []
-    run(start, tmp_path / "model", progress=lambda done, _total: steps.append(done))
+    run(start, tmp_path / "model", watch=lambda standing: steps.append(standing.step))
     assert steps[0] > (step - 1) // 2 * 2  # it went on from the last checkpoint, two steps apart
     ours, theirs = weights(tmp_path / "model"), weights(undisturbed)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -93,8 +93,8 @@ def test_a_run_that_stopped_while_writing_the_model_ends_in_the_same_weights(sta
         with pytest.raises(StopHereError):
             run(start, tmp_path / "model")
     steps = []
-    run(start, tmp_path / "model", progress=lambda done, _total: steps.append(done))
-    assert len(steps) <= 1  # nothing is trained again
+    run(start, tmp_path / "model", watch=lambda standing: steps.append(standing.step))
+    assert not steps  # nothing is trained again
     assert not (tmp_path / "model" / "checkpoints").exists()
     ours, theirs = weights(tmp_path / "model"), weights(undisturbed)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -103,7 +103,7 @@ def test_a_run_that_stopped_while_writing_the_model_ends_in_the_same_weights(sta
 @pytest.mark.parametrize("content", [None, '{"best_metric": 0.'])
 def test_a_checkpoint_that_was_cut_off_is_passed_over(start, undisturbed, tmp_path, content):
     with pytest.raises(StopHereError):
-        run(start, tmp_path / "model", progress=interrupt_at(5))
+        run(start, tmp_path / "model", watch=interrupt_at(5))
     (last,) = tmp_path.glob(".model.*.partial/checkpoints/checkpoint-4")
     (last / "trainer_state.json").unlink() if content is None else (last / "trainer_state.json").write_text(content)
     run(start, tmp_path / "model")
