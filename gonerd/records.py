@@ -214,10 +214,10 @@ def fingerprint(rows: Iterable[tuple[str, Iterable[str], Iterable[str] | None]])
     with contextlib.ExitStack() as stack:
         inputs, gold = (stack.enter_context(_SortedHashes()) for _ in range(2))
         for document_id, tokens, tags in rows:
-            line = [document_id, *tokens]
-            inputs.add(json.dumps(line))
+            line = json.dumps([document_id, *tokens])
+            inputs.add(line)
             hidden = hidden or tags is None
-            gold.add(json.dumps([line, list(tags or ())]))
+            gold.add(f"[{line}, {json.dumps(list(tags or ()))}]")
         return Fingerprint(inputs.sha256(), None if hidden else gold.sha256())
 
 

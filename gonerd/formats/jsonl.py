@@ -33,7 +33,7 @@ def dumps(record: Any) -> str:
     Raises:
         ValueError: a number is not finite, which JSON has no word for.
     """
-    return json.dumps(to_json(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(record)
 
 
 def loads(text: str) -> Any:
@@ -62,15 +62,29 @@ def _refuse_constant(name: str) -> Any:
 
 def to_json(value: Any) -> Any:
     """Return a record, or anything a record holds, as JSON values."""
-    if isinstance(value, Span):
-        return [value.start, value.end, value.label]
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [to_json(item) for item in value]
-    return value.value if isinstance(value, Enum) else value
+    return to_json(_opened(value)) if isinstance(value, Enum) or is_dataclass(value) else value
+
+
+def _opened(value: Any) -> Any:
+    """Return a record with its fields as they are, or a member's value: one step on the way to JSON."""
+    if isinstance(value, Span):
+        return [value.start, value.end, value.label]
+    if isinstance(value, Enum):
+        return value.value
+    return {name: getattr(value, name) for name in _names(typing.cast("Any", type(value)))}
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))  # a TypeError if it is no record
+
+
+# One for all, as making one takes longer than many a record; it opens what it does not know, a step at a time.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_opened)
 
 
 def from_json(kind: type[Record], value: Any) -> Record:
@@ -99,9 +113,16 @@ def _required(kind: Any) -> list[str]:
     return [field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]
 
 
+@cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
+
+
 def _convert(hint: Any, value: Any, name: str) -> Any:  # noqa: PLR0911 - one line a kind of type
     """Check `value` against a field's type and return it in that type."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if type(value) is hint:
+        return value
+    origin, arguments = _parts(hint)
     if origin in (typing.Union, types.UnionType):
         inner = next(argument for argument in arguments if argument is not type(None))
         return None if value is None and type(None) in arguments else _convert(inner, value, name)
@@ -121,8 +142,6 @@ def _convert(hint: Any, value: Any, name: str) -> Any:  # noqa: PLR0911 - one li
         return from_json(typing.cast("type[Any]", hint), value)
     if hint is float and type(value) is int:
         return float(value)
-    if isinstance(hint, type) and type(value) is hint:
-        return value
     raise ValueError(f"field {name!r} should be {getattr(hint, '__name__', hint)}, but is {type(value).__name__}")
 
 
