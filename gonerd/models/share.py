@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gonerd.errors import GonerdError
+
+if TYPE_CHECKING:
+    from gonerd.models.tagging import Device
 
 Answer = TypeVar("Answer")
 
@@ -50,15 +53,20 @@ def launched_rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def launched_share(device: str) -> Share:
+def launched_share(device: Device) -> Share:
     """Return this process's share: what `accelerate launch` says in the environment, or all of it.
 
     Args:
-        device: the kind of device that is wanted, `cpu` or `cuda`.
+        device: the kind of device that is wanted, `auto`, `cpu` or `cuda`.
+
+    Raises:
+        GonerdError: CUDA was asked for and is not there.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return ALONE
     from accelerate import PartialState
 
-    state = PartialState(cpu=device == "cpu")
+    from gonerd.models.tagging import choose_device
+
+    state = PartialState(cpu=choose_device(device) == "cpu")
     return Share(state.process_index, state.num_processes, str(state.device))

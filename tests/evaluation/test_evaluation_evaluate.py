@@ -125,6 +125,14 @@ def test_names_can_not_climb_out_of_the_folder(written):
     assert len(path.parts) == 3
 
 
+def test_another_scorer_is_another_result(written):
+    result = read_result(written)
+    other = result.model_copy(update={"scorer": result.scorer.model_copy(update={"version": "2"})})
+    assert other.key != result.key
+    assert other.path != result.path
+    assert result_path(result.data, result.model, result.settings) == result.path
+
+
 def test_memory_is_measured_above_the_level_before():
     with watch_memory("cpu") as small:
         pass

@@ -14,8 +14,9 @@ from gonerd.formats import jsonl
 
 
 def launched(folder, *arguments, ok=True):
-    # What `accelerate launch` starts for several GPUs; for several processes on one CPU it wants MPI.
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    # With --multi_gpu also where there is none: without it, several processes on a CPU would need MPI.
+    launch = ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
+    command = [sys.executable, "-m", *launch]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [*command, "-m", "gonerd", "evaluate", *arguments], cwd=folder, env=environment, capture_output=True, text=True,
@@ -29,7 +30,7 @@ def test_two_processes_give_the_numbers_of_one(tmp_path):
     gold = tiny_gold()
     checkpoint = tiny_checkpoint(tmp_path / "tiny")
     jsonl.write(tmp_path / "tiny.jsonl", list(gold.documents))
-    done = launched(tmp_path, "tiny", "--data", "tiny.jsonl", "--device", "cpu", "--max-tokens", "64", "--out", "two")
+    done = launched(tmp_path, "tiny", "--data", "tiny.jsonl", "--max-tokens", "64", "--out", "two")
     assert done.stdout.count("strict F1") == 1  # one of them speaks
     (place,) = (tmp_path / "two").glob("*/*/*-test-????????????.json")
     alone = evaluate(checkpoint, gold, tmp_path / "one", config=PredictConfig(device="cpu"))
@@ -51,3 +52,12 @@ def test_a_fault_of_one_process_ends_both(tmp_path):
     jsonl.write(tmp_path / "tiny.jsonl", list(tiny_gold().documents))
     done = launched(tmp_path, "tiny", "--data", "tiny.jsonl", "--device", "cpu", ok=False)
     assert "NaN" in done.stderr
+
+
+@pytest.mark.slow
+def test_cuda_where_there_is_none_is_an_error(tmp_path):
+    tiny_checkpoint(tmp_path / "tiny")
+    jsonl.write(tmp_path / "tiny.jsonl", list(tiny_gold().documents))
+    done = launched(tmp_path, "tiny", "--data", "tiny.jsonl", "--device", "cuda", ok=False)
+    assert "no CUDA device here" in done.stderr
+    assert not (tmp_path / "results").exists()

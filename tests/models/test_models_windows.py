@@ -18,7 +18,10 @@ def test_every_position_is_answered_exactly_once(length, size, data):
         assert 0 <= window.start <= window.keep_start <= window.keep_end <= window.end <= length
         assert window.end - window.start <= size
     for left, right in pairwise(windows):
-        assert left.end - right.start >= overlap
+        assert left.end - right.start == overlap
+    sizes = [window.end - window.start for window in windows]
+    assert max(sizes) - min(sizes) <= 1
+    assert length <= size or (len(windows) - 1) * (size - overlap) < length - overlap  # one fewer would not do
 
 
 @given(length=st.integers(1, 500), size=st.integers(2, 60), data=st.data())
