@@ -23,7 +23,7 @@ ROOMS = {
     "models": set(),
     "training": {"models"},
     "evaluation": {"models"},
-    "leaderboard": {"evaluation.result", "evaluation.analysis", "evaluation.views"},
+    "leaderboard": {"evaluation.result", "evaluation.analysis", "evaluation.views", "evaluation.cost_report"},
 }
 CONNECTORS = {"cli", "sample"}  # only these connect rooms
 DATA = {"annotation_guidelines", "builders", "hub_card"}

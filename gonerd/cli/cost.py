@@ -41,12 +41,15 @@ def cost(
         plot: draw latency against length, and F1 against latency, to this file, as PNG and SVG.
         config: what is measured.
     """
+    from gonerd.cli.leaderboard import read_gold_split
     from gonerd.evaluation.cost import measure_costs
     from gonerd.evaluation.cost_report import write_cost
 
-    documents = _documents(data, split)
+    gold = None if data is None else read_gold_split(data, split)
+    documents = [document.tokens for document in gold.documents] if gold else []
+    what = f"{gold.name} {gold.split}" if gold else "data"
     with progress_bar("Measuring") as progress:
-        costs = measure_costs(models, config=config, documents=documents, data=data or "data", progress=progress)
+        costs = measure_costs(models, config=config, documents=documents, data=what, progress=progress)
     show_costs(costs)
     for measured in costs:
         say(str(write_cost(measured, out)))
@@ -54,21 +57,13 @@ def cost(
         _plot(costs, plot, out)
 
 
-def _documents(data: str | None, split: str) -> list[tuple[str, ...]]:
-    if data is None:
-        return []
-    from gonerd.cli.leaderboard import read_gold_split
-
-    return [document.tokens for document in read_gold_split(data, split).documents]
-
-
 def _plot(costs: list[Cost], plot: Path, out: Path) -> None:
+    from gonerd.evaluation.collection import ResultsConfig, find_results
     from gonerd.evaluation.cost_plot import plot_costs
-    from gonerd.evaluation.result import read_result
 
     names = {measured.model.name for measured in costs}
-    results = [read_result(path) for path in sorted(out.glob("*/*/*.json")) if not path.name.startswith("cost-")]
-    f1 = {result.model.name: result.strict.micro.f1 for result in results if result.model.name in names}
+    found = find_results(out, ResultsConfig())
+    f1 = {result.model.name: result.strict.micro.f1 for result in found if result.model.name in names}
     for path in plot_costs(costs, plot, f1=f1):
         say(str(path))
 

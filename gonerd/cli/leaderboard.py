@@ -192,5 +192,5 @@ def print_board(verified: list[Verification]) -> None:
 
     for board in boards_of(verified):
         columns = [column for column in columns_of(board) if column.key in PRINTED]
-        rows = [[column.cell(entry).text for column in columns] for entry in board.entries]
+        rows = [[column.show(entry).text for column in columns] for entry in board.entries]
         table([column.title for column in columns], rows, title=f"{board.name}, {board.split} split")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from gonerd.cli.console import say, table
 from gonerd.evaluation.collection import Form, ResultsConfig
 
 if TYPE_CHECKING:
+    from gonerd.evaluation.collection import Row
+    from gonerd.evaluation.cost_report import Cost
     from gonerd.evaluation.result import Result
     from gonerd.evaluation.significance import Comparison
 
@@ -26,7 +29,8 @@ def results(
     """List the results in a folder, by data, the best first: as a table, or as Markdown, CSV, LaTeX or JSON.
 
     Runs of one group (`gonerd evaluate --run-group`), which differ in their seed alone, are one row with their mean and
-    standard deviation. Exit code 1 when no result is there or fits.
+    standard deviation. What `gonerd cost` measured of a model stands in its row. Exit code 1 when no result is there or
+    fits.
 
     Example: gonerd results --data gonerd --split test --form markdown
 
@@ -35,17 +39,38 @@ def results(
         form: how to print them.
         config: which of them.
     """
-    from gonerd.evaluation.collection import cells, find_results, render, rows_of
+    from gonerd.evaluation.collection import find_results, find_unscored, render, rows_of
+    from gonerd.evaluation.cost_report import costs_in
 
     found = find_results(folder, config)
-    rows = rows_of(found, each=config.each)
+    costs = costs_in(folder)
+    rows = rows_of(found, each=config.each, costs=costs)
     if form == "json":
-        say(json.dumps([result.model_dump(mode="json") for result in found], indent=2))
+        say(json.dumps([_with_cost(result, costs) for result in found], indent=2))
     elif form == "table":
-        table(*cells(rows))
+        _show(rows)
+        for left in find_unscored(folder, config):
+            say(f"not scored: {left.model.name} on {left.data.name} {left.data.split}: {left.unscored}")
     else:
         say(render(rows, form))
     return 0 if found else 1
+
+
+def _with_cost(result: Result, costs: Sequence[Cost]) -> dict[str, object]:
+    from gonerd.evaluation.cost_report import cost_of
+
+    cost = cost_of(result, costs)
+    return {**result.model_dump(mode="json"), "cost": None if cost is None else cost.model_dump(mode="json")}
+
+
+def _show(rows: list[Row]) -> None:
+    """Print the scores, and what was measured of cost in a table of its own: both in one would not fit a terminal."""
+    from gonerd.evaluation.collection import COLUMNS, COST_COLUMNS, cells
+
+    table(*cells(rows))
+    measured = [row for row in rows if row.cost is not None]
+    if measured:
+        table(*cells(measured, (COLUMNS[0], *COST_COLUMNS)), title="Cost, as gonerd cost measured it")
 
 
 def compare(

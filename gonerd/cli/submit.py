@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -17,6 +18,9 @@ from gonerd.leaderboard.submission import Statement, Submission, filled, flag_fa
 
 if TYPE_CHECKING:
     from gonerd.formats.gold import Gold
+
+
+COSTED = ("gonerd", "transformers")  # the backends that gonerd cost can measure
 
 
 class Stated(Statement):
@@ -51,6 +55,22 @@ def template(data: str, /, *, out: Path, split: str = "test") -> None:
     say(f"{out}: {number} documents to predict; {', '.join(KIT)}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitConfig:
+    """What goes along with a submission, and where it goes."""
+
+    cost: Path | None = None
+    """What `gonerd cost` measured of the model; by default the file among the results that is of the same weights, run
+    in the same way."""
+    to: str | None = None
+    """Where to send it: hub:ORG/REPO opens a pull request on a dataset repository of the Hub, git:ADDRESS shows how to
+    open one on any Git host."""
+
+    def __post_init__(self) -> None:
+        if self.to is not None:
+            check_target(self.to)
+
+
 def submit(
     result: Path,
     /,
@@ -59,14 +79,14 @@ def submit(
     out: Path,
     predictions: Path | None = None,
     data: str | None = None,
-    to: str | None = None,
+    config: Annotated[SubmitConfig, Parameter(name="*")] = SubmitConfig(),
 ) -> int:
-    """Make a submission of a result: its predictions, the result, and what is to be said about the model.
+    """Make a submission of a result: its predictions, the result, its cost, and what is to be said about the model.
 
-    What you leave out is taken from the result where it is known there (parameters, layers, attention, reach, teacher,
-    hardware); at a terminal you are asked for the rest, and Enter leaves it not stated. Everything that the verifier
-    will check is checked first, the scores too with --data. Beside the result lies what puts the score on the model's
-    own page on the Hub. Exit code 1 when a check fails: nothing is sent then.
+    What you leave out is taken from the result and from what `gonerd cost` measured (parameters, layers, attention,
+    reach, teacher, latency, hardware); at a terminal you are asked for the rest, and Enter leaves it not stated.
+    Everything that the verifier will check is checked first, the scores too with --data. Beside the result lies what
+    puts the score on the model's own page on the Hub. Exit code 1 when a check fails: nothing is sent then.
 
     Example: gonerd submit results/my-model/…/gonerd-test-….json --name "My model" --contact me@example.org --out mine
 
@@ -75,20 +95,30 @@ def submit(
         statement: what is to be said about the model.
         out: the folder to make.
         predictions: the predictions file; by default the one beside the result.
-        data: the gold that the verifier has, to recompute the scores with: a dataset's name or folder, or a file.
-        to: where to send it: hub:ORG/REPO opens a pull request on a dataset repository of the Hub, git:ADDRESS shows
-            how to open one on any Git host.
+        data: the gold that the verifier has, to recompute the scores with: a dataset's name or folder, or a file. Where
+            its labels are hidden, everything but the scores is checked.
+        config: what goes along with it, and where it goes.
     """
-    if to is not None:
-        check_target(to)
+    from gonerd.cli.leaderboard import read_gold_split
+    from gonerd.leaderboard.submission import read_claim
+
+    gold = None if data is None else read_gold_split(data, read_claim(result).data.split)
     source = predictions or _beside(result)
-    submission = _complete(statement, result)
-    folder = write_submission(result, source, out, submission=submission)
-    if not _passes(folder, _gold(result, data)):
+    return send_result(result, source, out, statement=statement, config=config, gold=gold)
+
+
+def send_result(
+    result: Path, predictions: Path, out: Path, *, statement: Statement, config: SubmitConfig, gold: Gold | None
+) -> int:
+    """Make a submission, check it, and send it if it passes; return the exit code."""
+    cost = config.cost or _cost_beside(result)
+    submission = _complete(statement, result, cost)
+    folder = write_submission(result, predictions, out, submission=submission, cost_path=cost)
+    if not _passes(folder, gold):
         return 1
     for path in _write_page(result, submission):
         say(f"{path}: for the model's own page")
-    _send(folder, to)
+    _send(folder, config.to)
     return 0
 
 
@@ -101,25 +131,36 @@ def _beside(result: Path) -> Path:
     return found[0]
 
 
-def _complete(stated: Statement, result: Path) -> Submission:
-    """Return the submission with the questions that are open answered at the terminal, where there is one."""
+def _cost_beside(result: Path) -> Path | None:
+    """Return the cost file of a result's model, wherever it lies under the same folder of results; say which."""
+    from gonerd.evaluation.cost_report import cost_of, costs_in
     from gonerd.leaderboard.submission import read_claim
 
-    statement = filled(Statement.model_validate(stated.model_dump()), read_claim(result))
+    outcome = read_claim(result)
+    results = result.resolve().parents[len(outcome.path.parts) - 1]
+    if results / outcome.path != result.resolve():  # it was moved: what lies around it is not its own
+        return None
+    cost = cost_of(outcome, costs_in(results))
+    if cost is None:
+        if outcome.model.backend in COSTED:
+            say("no cost beside it: gonerd cost MODEL measures latency, throughput and memory for the board")
+        return None
+    say(f"cost: {results / cost.path}")
+    return results / cost.path
+
+
+def _complete(stated: Statement, result: Path, cost: Path | None) -> Submission:
+    """Return the submission with the questions that are open answered at the terminal, where there is one."""
+    from gonerd.leaderboard.submission import read_claim, read_claimed_cost
+
+    measured = None if cost is None else read_claimed_cost(cost)
+    statement = filled(Statement.model_validate(stated.model_dump()), read_claim(result), measured)
     if sys.stdin.isatty() and sys.stdout.isatty():
         statement = ask(statement, answer=input, tell=say)
     for name in NEEDED:
         if getattr(statement, name) is None:
             raise GonerdError("is needed", where=f"--{name}", remedy=Statement.model_fields[name].description)
     return parse_submission(statement.model_dump(exclude_none=True))
-
-
-def _gold(result: Path, data: str | None) -> Gold | None:
-    """Return the gold that a result is to be held against, if any is given."""
-    from gonerd.cli.leaderboard import read_gold_split
-    from gonerd.leaderboard.submission import read_claim
-
-    return None if data is None else read_gold_split(data, read_claim(result).data.split)
 
 
 def _passes(folder: Path, gold: Gold | None) -> bool:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from gonerd.errors import GonerdError
-from gonerd.evaluation.result import Result, read_result
+from gonerd.evaluation.cost_report import Cost, cost_of, is_cost
+from gonerd.evaluation.result import Outcome, Result, Unscored, read_outcome
 
+LONG = 4096  # sub-tokens of the document whose cost is shown
 Form = Literal["table", "markdown", "csv", "latex", "json"]
 RESULTS = "*/*/*.json"  # model, revision, data-split-key
 LATEX = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -35,7 +37,7 @@ class ResultsConfig:
     each: bool = False
     """Show every run; without it, runs of one group are one row with mean and spread."""
 
-    def takes(self, result: Result) -> bool:
+    def takes(self, result: Outcome) -> bool:
         """Tell whether a result is among those to show."""
         return (
             self.data in (None, result.data.name)
@@ -50,6 +52,7 @@ class Row:
     """A result, or the runs of one group on the same data with the same settings."""
 
     results: tuple[Result, ...]
+    cost: Cost | None = None  # of the first of them that has one
 
     @property
     def first(self) -> Result:
@@ -71,24 +74,42 @@ def find_results(folder: Path, config: ResultsConfig) -> list[Result]:
     Raises:
         GonerdError: there is no such folder, or a file in a result's place is none.
     """
+    found = [outcome for outcome in _outcomes(folder, config) if isinstance(outcome, Result)]
+    return sorted(found, key=lambda result: (*_data(result), -result.strict.micro.f1, result.path))
+
+
+def find_unscored(folder: Path, config: ResultsConfig) -> list[Unscored]:
+    """Return what was predicted without being scored, since the labels are hidden, in order of their paths."""
+    return [outcome for outcome in _outcomes(folder, config) if isinstance(outcome, Unscored)]
+
+
+def _outcomes(folder: Path, config: ResultsConfig) -> list[Result | Unscored]:
     if not folder.is_dir():
         raise GonerdError("no such folder", where=folder, remedy="Make results with gonerd evaluate")
-    found = [read_result(path) for path in sorted(folder.glob(RESULTS)) if not path.name.startswith(".")]
-    return sorted(
-        filter(config.takes, found), key=lambda result: (*_data(result), -result.strict.micro.f1, result.path)
-    )
+    paths = [path for path in sorted(folder.glob(RESULTS)) if not path.name.startswith(".") and not is_cost(path)]
+    return [outcome for outcome in map(read_outcome, paths) if config.takes(outcome)]
 
 
-def rows_of(results: Sequence[Result], *, each: bool = False) -> list[Row]:
-    """Return the rows of a table: one for each group of runs, or for each result; by data, the best first."""
+def rows_of(results: Sequence[Result], *, each: bool = False, costs: Sequence[Cost] = ()) -> list[Row]:
+    """Return the rows of a table: one for each group of runs, or for each result; by data, the best first.
+
+    Args:
+        results: any.
+        each: a row for each result, of a group or not.
+        costs: what models cost, to be joined to their results (`cost_of`).
+    """
     groups: defaultdict[tuple[object, ...], list[Result]] = defaultdict(list)
     for number, result in enumerate(results):
         alone = each or result.run.group is None
         settings = tuple(sorted((name, str(value)) for name, value in result.settings.items()))
         mark: object = number if alone else (result.run.group, settings)
         groups[(*_data(result), mark)].append(result)
-    rows = [Row(tuple(group)) for group in groups.values()]
+    rows = [Row(tuple(group), _cost_of(group, costs)) for group in groups.values()]
     return sorted(rows, key=lambda row: (*_data(row.first), -row.mean(_f1)))
+
+
+def _cost_of(group: Iterable[Result], costs: Sequence[Cost]) -> Cost | None:
+    return next(filter(None, (cost_of(result, costs) for result in group)), None)
 
 
 def _data(result: Result) -> tuple[str, str, str]:
@@ -148,14 +169,56 @@ COLUMNS = (
 )
 
 
-def cells(rows: Iterable[Row]) -> tuple[list[str], list[list[str]]]:
+def _measured(show: Callable[[Cost], str | None]) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        return (None if row.cost is None else show(row.cost)) or "-"
+
+    return cell
+
+
+def _latency(cost: Cost) -> str | None:
+    row = cost.latency_at(LONG)
+    return None if row is None else f"{row.p50_ms:,.0f}"
+
+
+def _ratio(cost: Cost) -> str | None:
+    row = cost.latency_at(LONG)
+    return None if row is None else f"{row.ratio.median:.3f}"
+
+
+def _speed(cost: Cost) -> str | None:
+    return None if cost.words_per_second is None else f"{cost.words_per_second:,.0f}"
+
+
+def _memory(cost: Cost) -> str | None:
+    mib = cost.memory_at(LONG)
+    return None if mib is None else f"{mib:,.0f}"
+
+
+COST_COLUMNS = (
+    Column(f"ms at {LONG:,}", _measured(_latency)),
+    Column("ratio", _measured(_ratio)),
+    Column("to", _measured(lambda cost: cost.reference)),
+    Column("words/s", _measured(_speed)),
+    Column("MiB", _measured(_memory)),
+    Column("measured on", _measured(lambda cost: f"{cost.machine.hardware}, {cost.machine.precision}")),
+)
+"""What `gonerd cost` measured; the memory is that of the weights and one document of that length."""
+
+
+def columns_of(rows: Iterable[Row]) -> tuple[Column, ...]:
+    """Return the columns of a table: those of cost only where any was measured."""
+    return (*COLUMNS, *(COST_COLUMNS if any(row.cost for row in rows) else ()))
+
+
+def cells(rows: Iterable[Row], columns: Sequence[Column] = COLUMNS) -> tuple[list[str], list[list[str]]]:
     """Return the titles and the cells of a table."""
-    return [column.title for column in COLUMNS], [[column.cell(row) for column in COLUMNS] for row in rows]
+    return [column.title for column in columns], [[column.cell(row) for column in columns] for row in rows]
 
 
 def render(rows: Sequence[Row], form: Literal["markdown", "csv", "latex"]) -> str:
     """Return the table as text in one of the forms, without a line end after it."""
-    titles, body = cells(rows)
+    titles, body = cells(rows, columns_of(rows))
     return {"markdown": _markdown, "csv": _csv, "latex": _latex}[form](titles, body)
 
 

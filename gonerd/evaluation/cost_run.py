@@ -84,6 +84,7 @@ class Run:
     def data(self, documents: Sequence[Sequence[str]], what: str) -> None:
         """Measure documents of real lengths, in sorted batches, from words to logits."""
         tokens: dict[str, int] = {}
+        words = sum(map(len, documents))
 
         def run(name: str) -> None:
             model = self.models[name]
@@ -99,6 +100,7 @@ class Run:
                     documents=0,
                     tokens_per_second=tokens[name] / timing.median,
                     documents_per_second=len(documents) / timing.median,
+                    words_per_second=words / timing.median,
                     ratio=ratio,
                     joules_per_document=self._joules(partial(run, name), len(documents)),
                 )

@@ -19,7 +19,7 @@ from gonerd.semeval import ClassScores
 from gonerd.store import read_json, write_json
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=10**15)]  # a larger one is no count, and no float either
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")]  # it is part of a path
 Settings = dict[str, str | int | float | bool | None]
@@ -95,9 +95,9 @@ class ModelPart(_Part):
     tagging: str | None = None  # how the model writes entities: IOB2, IOB1, IO, BIOES
     architecture: str | None = None
     attention: str | None = None
-    layers: int | None = None
-    parameters: int | None = None
-    reach_tokens: int | None = None  # longest input, in sub-tokens
+    layers: Count | None = None
+    parameters: Count | None = None
+    reach_tokens: Count | None = None  # longest input, in sub-tokens
     teacher: str | None = None  # name of the teacher, if this is a student
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gonerd.errors import GonerdError
+from gonerd.evaluation.cost_report import Cost
+from gonerd.evaluation.result import Outcome
 from gonerd.leaderboard.intervals import Intervals
-from gonerd.leaderboard.submission import MARKS_IN_A_ROW, REFUSED_CATEGORIES, https_or_none
+from gonerd.leaderboard.submission import LONG, MARKS_IN_A_ROW, REFUSED_CATEGORIES, https_or_none, measured
 from gonerd.leaderboard.verify import Verification
 
 TEXT_CHARACTERS = 120  # the most that is shown of any foreign text
@@ -44,6 +47,7 @@ class Entry:
     latency_4096_ms: float | None = None  # one document of 4,096 sub-tokens
     peak_memory_mib: float | None = None
     hardware: str | None = None
+    measured: bool = False  # speed, latency and memory by `gonerd cost`; else as the evaluation saw them, or as stated
     rank: int = 0  # equal scores share a rank
     best_rank: int = 0  # as far as the intervals tell: entries whose intervals overlap may stand in either order
     worst_rank: int = 0
@@ -75,6 +79,7 @@ def entry_of(verification: Verification, interval: tuple[float, float] | None = 
     if not verification.verified or submission is None or result is None or strict is None:
         raise GonerdError("not verified", where=verification.folder)
     stated = submission.model_dump(exclude={"contact", "reference"})
+    figures = _seen(result) if verification.cost is None else _measured(verification.cost, result)
     return Entry(
         folder=verification.folder,
         f1=strict.micro.f1,
@@ -83,10 +88,24 @@ def entry_of(verification: Verification, interval: tuple[float, float] | None = 
         f1_low=interval[0] if interval else None,
         f1_high=interval[1] if interval else None,
         link=_link(submission.hub_id, submission.reference),
-        words_per_second=result.speed.words_per_second or None,  # 0: not measured
-        peak_memory_mib=result.speed.peak_memory_mib or None,
-        **stated,
+        **{**stated, **figures},
     )
+
+
+def _seen(result: Outcome) -> dict[str, Any]:
+    """Return the figures that the evaluation saw in passing."""
+    speed = result.speed
+    return {
+        "words_per_second": speed.words_per_second or None,  # 0: not measured
+        "peak_memory_mib": speed.peak_memory_mib or None,
+    }
+
+
+def _measured(cost: Cost, result: Outcome) -> dict[str, Any]:
+    """Return the figures of a cost file; what it has not is taken from the evaluation if that ran on such a machine."""
+    seen = _seen(result) if result.speed.hardware == cost.machine.hardware else {}
+    found = {"words_per_second": cost.words_per_second, "peak_memory_mib": cost.memory_at(LONG), **measured(cost)}
+    return {"measured": True, **seen, **{name: value for name, value in found.items() if value is not None}}
 
 
 def _link(hub_id: str | None, reference: str | None) -> str | None:

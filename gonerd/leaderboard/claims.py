@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from math import isclose
 from typing import Any
 
 from gonerd.evaluation.analysis import analyse
+from gonerd.evaluation.cost_report import Cost, LatencyPart, is_of
 from gonerd.evaluation.result import AnalysisPart, Outcome, Reading, Result, TypeScore
 from gonerd.evaluation.views import DISTANCE_VIEW
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import Matching, shown
-from gonerd.leaderboard.submission import RESULT, SUBMISSION, Submission, unsafe_character
+from gonerd.leaderboard.submission import COST, LONG, RESULT, SUBMISSION, Submission, unsafe_character
 from gonerd.leaderboard.verification import Checks
 from gonerd.scoring import Scores
 
 TOLERANCE = 1e-9  # a claimed number may differ by rounding, not by more
+SUB_TOKENS = re.compile("([0-9]{1,9}) sub-tokens")  # what the throughput on documents of one length is called
+LEAST_USE = 0.5  # of the weights, by a sub-token; global projections of Longformer, a fifth, serve few of them
 TEXT_CHARACTERS = 300  # of any text in a result
 MOST = {"seconds": 1e9, "words_per_second": 1e9, "tokens_per_second": 1e9, "peak_memory_mib": 1e8}
 
 
-def text_faults(result: Outcome) -> Iterator[str]:
-    """Yield the texts of a result that are too long or hold what hides or reorders text, and a time that is none."""
-    for path, value in _leaves(result.model_dump(mode="json")):
+MODEL_FACTS = ("parameters", "layers", "attention", "reach_tokens")
+
+
+def text_faults(claim: Outcome | Cost) -> Iterator[str]:
+    """Yield the texts of a claim that are too long or hold what hides or reorders text, and a time that is none."""
+    for path, value in _leaves(claim.model_dump(mode="json")):
         for text in (path, value):
             if isinstance(text, str) and (len(text) > TEXT_CHARACTERS or unsafe_character(text)):
                 yield f"{shown(path)}: too long, or not plain text"
     try:
-        datetime.fromisoformat(result.created_at)
+        datetime.fromisoformat(claim.created_at)
     except ValueError:
-        yield f"created_at: {shown(result.created_at)} is no ISO 8601 time"
+        yield f"created_at: {shown(claim.created_at)} is no ISO 8601 time"
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what stands at the ends of nested mappings, each with its dotted path."""
-    if isinstance(value, dict):
+    """Yield what stands at the ends of nested mappings and lists, each with its dotted path."""
+    if isinstance(value, list):
+        yield from _leaves(dict(enumerate(value)), path)
+    elif isinstance(value, dict):
         for key, item in value.items():
             yield from _leaves(item, f"{path}.{key}" if path else str(key))
     else:
@@ -49,12 +59,52 @@ def speed_faults(result: Outcome) -> Iterator[str]:
             yield f"{name} is {shown(claimed)}, more than {most:g}"
 
 
-def disagreements(submission: Submission, result: Outcome) -> Iterator[str]:
-    """Yield what submission and result say differently of the model."""
-    for name in ("parameters", "layers", "attention", "reach_tokens"):
-        stated, measured = getattr(submission, name), getattr(result.model, name)
-        if stated is not None and measured is not None and stated != measured:
-            yield f"{name}: {shown(stated)} in {SUBMISSION}, {shown(measured)} in {RESULT}"
+def disagreements(submission: Submission, result: Outcome, cost: Cost | None) -> Iterator[str]:
+    """Yield what submission, result and cost say differently of the model."""
+    yield from _differing(MODEL_FACTS, submission, result.model, files=(SUBMISSION, RESULT))
+    if cost is not None:
+        yield from _differing(MODEL_FACTS, submission, cost.model, files=(SUBMISSION, COST))
+        latency = cost.latency_at(LONG)
+        told = submission.latency_4096_ms
+        if told is not None and latency is not None and not isclose(told, latency.p50_ms):
+            yield f"latency_4096_ms: {told:g} in {SUBMISSION}, {latency.p50_ms:g} in {COST}"
+
+
+def _differing(names: Iterable[str], one: object, other: object, *, files: tuple[str, str]) -> Iterator[str]:
+    for name in names:
+        here, there = getattr(one, name), getattr(other, name)
+        if here is not None and there is not None and here != there:
+            yield f"{name}: {shown(here)} in {files[0]}, {shown(there)} in {files[1]}"
+
+
+def cost_faults(cost: Cost, result: Outcome | None) -> Iterator[str]:
+    """Yield why a cost file is not about the model of a result as it was run there, or contradicts itself."""
+    yield from text_faults(cost)
+    if result is not None and not is_of(cost, result):
+        yield f"of other weights, or run in another way, than {RESULT} says (revision, backend, precision)"
+    if len({row.length for row in cost.latency}) < len(cost.latency):
+        yield "a length is there twice"
+    for row in cost.latency:
+        yield from _latency_faults(row, cost)
+    for batch in (batch for batch in cost.throughput if batch.documents):
+        each = batch.tokens_per_second / batch.documents_per_second
+        named = SUB_TOKENS.fullmatch(batch.what)
+        if named is None or not isclose(each, float(named[1]), rel_tol=1e-6):
+            yield f"{shown(batch.what)}: {each:g} sub-tokens a document"
+    weights = (cost.model.parameters or 0) - cost.embedding_parameters
+    for length, flops in cost.flops_per_token.items():
+        if flops < LEAST_USE * 2 * weights:
+            yield f"{flops:g} operations a sub-token at {shown(length)} do not use {weights:,} weights"
+
+
+def _latency_faults(row: LatencyPart, cost: Cost) -> Iterator[str]:
+    """Yield where the time of one document contradicts itself; its share of the matrix rate follows from the rest."""
+    if not (row.length and row.windows and row.repeats) or row.p50_ms > row.p90_ms:
+        yield f"{row.length} sub-tokens: {row.p50_ms:g} ms in the middle, {row.p90_ms:g} ms at the end"
+    flops = cost.flops_per_token.get(str(row.length))
+    share = None if flops is None else flops * row.length / row.p50_ms / cost.machine.matrix_tflops / 1e9
+    if (share is None) != (row.utilisation is None) or not isclose(share or 0.0, row.utilisation or 0.0, rel_tol=1e-6):
+        yield f"{row.length} sub-tokens: the share of the matrix rate does not follow from time and operations"
 
 
 def data_faults(result: Outcome, gold: Gold) -> Iterator[str]:

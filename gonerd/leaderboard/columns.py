@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gonerd.leaderboard.board import Board, Entry, display
@@ -41,6 +41,12 @@ class Column:
     kind: Literal["text", "number"]
     cell: Callable[[Entry], Cell]
     best_first: Literal["high", "low"] = "high"  # what the first click on a header of numbers shows first
+    missing: str = "not stated"  # why an entry, or all of them, have nothing there
+
+    def show(self, entry: Entry) -> Cell:
+        """Return what an entry shows; where it has nothing, the hint says why."""
+        cell = self.cell(entry)
+        return cell if cell.value is not None else replace(cell, hint=self.missing)
 
     @property
     def style(self) -> str:
@@ -48,10 +54,27 @@ class Column:
         return "type" if self.key.startswith("f1_") else self.key
 
 
+NO_TEACHER = "of students whose teacher is on the board"
+NOT_TIMED = "gonerd cost measures it, and a submission takes its file along"
+
+
 def columns_of(board: Board) -> list[Column]:
-    """Return the columns of a board, from left to right, without those in which no entry states anything."""
+    """Return the columns of a board, from left to right, without those in which no entry has anything."""
+    return [column for column in _columns(board) if _has(column, board)]
+
+
+def left_out_of(board: Board) -> list[Column]:
+    """Return the columns in which no entry has anything."""
+    return [column for column in _columns(board) if not _has(column, board)]
+
+
+def _has(column: Column, board: Board) -> bool:
+    return any(column.cell(entry).value is not None for entry in board.entries)
+
+
+def _columns(board: Board) -> list[Column]:
     types = [_type_column(name, definition) for name, definition in board.labels]
-    columns = [
+    return [
         Column("rank", "#", "Rank by strict F1; below it the ranks that the intervals allow", "number", _rank, "low"),
         Column("model", "Model", "Name, linked to its page", "text", _model),
         Column("organisation", "Organisation", "Who made it", "text", lambda entry: _text(entry.organisation)),
@@ -61,13 +84,12 @@ def columns_of(board: Board) -> list[Column]:
         Column("reach", "Max input", "Longest input in sub-tokens", "number", lambda entry: _count(entry.reach_tokens)),
         Column("f1", "F1", "Strict entity-level micro F1, in percent, with its 95 % interval", "number", _f1),
         *types,
-        Column("kept", "Kept", "Share of its teacher's F1 that a student keeps", "number", _kept),
-        Column("latency", "Latency", "One document of 4,096 sub-tokens, as submitted", "number", _latency, "low"),
-        Column("speed", "Words/s", "Words a second, as submitted; hardware differs", "number", _speed),
-        Column("memory", "Memory", "Peak memory, as submitted", "number", _memory, "low"),
+        Column("kept", "Kept", "Share of its teacher's F1 that a student keeps", "number", _kept, missing=NO_TEACHER),
+        Column("latency", "Latency", "One document of 4,096 sub-tokens", "number", _latency, "low", NOT_TIMED),
+        Column("speed", "Words/s", "Words a second on documents of real lengths", "number", _speed, missing=NOT_TIMED),
+        Column("memory", "Memory", "Peak memory, weights included", "number", _memory, "low", NOT_TIMED),
         Column("date", "Date", "Date of the result", "text", lambda entry: Cell(display(entry.date), entry.date)),
     ]
-    return [column for column in columns if any(column.cell(entry).value is not None for entry in board.entries)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +162,19 @@ def _kept(entry: Entry) -> Cell:
 def _latency(entry: Entry) -> Cell:
     if entry.latency_4096_ms is None:
         return _nothing()
-    return Cell(f"{_number(entry.latency_4096_ms)} ms", entry.latency_4096_ms, note=_hardware(entry))
+    return Cell(f"{_number(entry.latency_4096_ms)} ms", entry.latency_4096_ms, _how(entry), note=_hardware(entry))
+
+
+def _how(entry: Entry) -> str:
+    """Return in words how speed and memory came about."""
+    return "measured by gonerd cost" if entry.measured else "as stated, or as the evaluation saw it"
 
 
 def _speed(entry: Entry) -> Cell:
     if entry.words_per_second is None:
         return _nothing()
     note = "" if entry.latency_4096_ms else _hardware(entry)  # it is named once an entry
-    return Cell(_number(entry.words_per_second), entry.words_per_second, note=note)
+    return Cell(_number(entry.words_per_second), entry.words_per_second, _how(entry), note=note)
 
 
 def _hardware(entry: Entry) -> str:
@@ -172,7 +199,7 @@ def _memory(entry: Entry) -> Cell:
     mib = entry.peak_memory_mib
     if mib is None:
         return _nothing()
-    return Cell(f"{_number(mib)} MiB" if mib < 1024 else f"{_number(mib / 1024, digits=1)} GiB", mib)
+    return Cell(f"{_number(mib)} MiB" if mib < 1024 else f"{_number(mib / 1024, digits=1)} GiB", mib, _how(entry))
 
 
 def _text(value: str | None) -> Cell:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gonerd.errors import GonerdError, hub_errors
 from gonerd.evaluation.result import file_name
-from gonerd.leaderboard.submission import FILES, HUB_NAME, PREDICTIONS, SUBMISSION, read_submission
+from gonerd.leaderboard.submission import COST, FILES, HUB_NAME, PREDICTIONS, SUBMISSION, read_submission
 
 HUB, GIT = "hub:", "git:"
 FOLDER = "submissions"  # in a results repository
@@ -49,7 +49,8 @@ def open_pull_request(folder: Path, repository: str) -> str:
 
     name = read_submission(folder / SUBMISSION).name
     place = f"{FOLDER}/{folder_name(folder)}"
-    operations = [CommitOperationAdd(f"{place}/{file}", folder / file) for file in FILES]
+    files = [file for file in (*FILES, COST) if (folder / file).is_file()]
+    operations = [CommitOperationAdd(f"{place}/{file}", folder / file) for file in files]
     with hub_errors(repository, "opening a pull request"):
         done = HfApi().create_commit(
             repository, operations, commit_message=f"Submit {name}", repo_type="dataset", create_pr=True

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gonerd import __version__
 from gonerd.errors import GonerdError
 from gonerd.leaderboard.board import Board, Entry, boards_of
-from gonerd.leaderboard.columns import FILTERS, OPTIONS, columns_of, hardware_of
+from gonerd.leaderboard.columns import FILTERS, OPTIONS, columns_of, hardware_of, left_out_of
 from gonerd.leaderboard.plot import NARROW, WIDE, plot_of
 from gonerd.leaderboard.verify import Verification
 from gonerd.pages import BASE, whole
@@ -117,7 +117,7 @@ def _view(board: Board) -> dict[str, Any]:
     filters = [choice for choice in FILTERS if 1 < len(set(choices[choice.key])) <= OPTIONS]
     rows = [
         {
-            "cells": [(column, column.cell(entry)) for column in columns],
+            "cells": [(column, column.show(entry)) for column in columns],
             "choices": [(choice.key, choices[choice.key][place]) for choice in filters],
             "first": entry.best_rank == 1 and entry.worst_rank > 1,
         }
@@ -133,6 +133,7 @@ def _view(board: Board) -> dict[str, Any]:
         "plots": {name: plot for name, plot in plots.items() if plot is not None},
         "filters": [(choice, sorted(set(choices[choice.key]))) for choice in filters],
         "hardware": hardware_of(board),
+        "left_out": left_out_of(board) if board.entries else [],
     }
 
 

@@ -1,4 +1,4 @@
-"""A submission: a folder with `predictions.jsonl.gz`, `result.json` and `submission.toml`.
+"""A submission: a folder with `predictions.jsonl.gz`, `result.json`, `submission.toml`, and `cost.json` if measured.
 
 The predictions are what counts: the verifier recomputes every score from them. The rest says what was submitted, by
 whom and under which terms. All of it may come from anywhere, so every text has a limit and a set of characters.
@@ -17,13 +17,17 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from gonerd.errors import GonerdError
+from gonerd.evaluation.cost_report import Cost
 from gonerd.evaluation.result import Outcome, Result, Unscored, outcome_kind
 from gonerd.formats.predictions import read_predictions, shown, strict_json, write_predictions
 from gonerd.store import write_atomic
 
 PREDICTIONS, RESULT, SUBMISSION = "predictions.jsonl.gz", "result.json", "submission.toml"
 FILES = (PREDICTIONS, RESULT, SUBMISSION)
+COST = "cost.json"  # what `gonerd cost` measured; no submission needs it
 RESULT_BYTES = 1024 * 1024
+COST_BYTES = 256 * 1024
+LONG = 4096  # sub-tokens of the document whose latency and memory a board shows
 SUBMISSION_BYTES = 32 * 1024
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -164,8 +168,15 @@ def flag_fault(error: ValidationError) -> GonerdError:
     )
 
 
-def filled(statement: Statement, result: Outcome) -> Statement:
-    """Return the statement with what it leaves open taken from the result, where that knows it."""
+def measured(cost: Cost) -> dict[str, str | float]:
+    """Return the fields of a submission that a cost file knows."""
+    latency = cost.latency_at(LONG)
+    known: dict[str, str | float] = {"hardware": f"{cost.machine.hardware}, {cost.machine.precision}"}
+    return known if latency is None else {**known, "latency_4096_ms": latency.p50_ms}
+
+
+def filled(statement: Statement, result: Outcome, cost: Cost | None = None) -> Statement:
+    """Return the statement with what it leaves open taken from result and cost, where these know it."""
     model = result.model
     known = {
         "parameters": model.parameters,
@@ -175,6 +186,7 @@ def filled(statement: Statement, result: Outcome) -> Statement:
         "teacher": model.teacher,
         "hardware": result.speed.hardware if result.speed.words_per_second else None,  # 0: not measured
         "revision": model.revision,
+        **({} if cost is None else measured(cost)),
     }
     stated = statement.model_dump(exclude_none=True)
     return Statement.model_validate({**{name: value for name, value in known.items() if value is not None}, **stated})
@@ -226,11 +238,31 @@ def read_claim(path: Path) -> Result | Unscored:
     Raises:
         GonerdError: it is not a result.
     """
-    data = read_bounded(path, RESULT_BYTES)
+    data, value = _read_json(path, RESULT_BYTES)
     try:
-        return outcome_kind(strict_json(data)).model_validate_json(data, strict=True)
+        return outcome_kind(value).model_validate_json(data, strict=True)
     except ValidationError as error:
         raise GonerdError(f"not a result: field {first_fault(error)}", where=path.name) from error
+
+
+def read_claimed_cost(path: Path) -> Cost:
+    """Return what somebody else says a model costs: as `read_claim`.
+
+    Raises:
+        GonerdError: it is no cost.
+    """
+    data, _ = _read_json(path, COST_BYTES)
+    try:
+        return Cost.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        raise GonerdError(f"not a cost: field {first_fault(error)}", where=path.name) from error
+
+
+def _read_json(path: Path, limit: int) -> tuple[bytes, object]:
+    """Return a JSON file that could be read in one way only, as bytes and as values."""
+    data = read_bounded(path, limit)
+    try:
+        return data, strict_json(data)
     except (ValueError, RecursionError) as error:
         raise GonerdError(f"not JSON ({type(error).__name__}: {shown(error)})", where=path.name) from error
 
@@ -250,16 +282,19 @@ def read_bounded(path: Path, limit: int) -> bytes:
     return data
 
 
-def write_submission(result_path: Path, predictions_path: Path, out: Path, *, submission: Submission) -> Path:
+def write_submission(
+    result_path: Path, predictions_path: Path, out: Path, *, submission: Submission, cost_path: Path | None = None
+) -> Path:
     """Write a submission folder and return its path. The same inputs give the same bytes.
 
-    Fields that the submission leaves open are taken from the result.
+    Fields that the submission leaves open are taken from the result, and from the cost if there is any.
 
     Raises:
         GonerdError: result or predictions are not what they should be, they speak of different numbers of documents,
             or `out` holds something that is no submission.
     """
     result = read_claim(result_path)
+    cost = None if cost_path is None else read_claimed_cost(cost_path)
     _refuse_foreign(out)
     work = out.with_name(f".{out.name}.partial")
     shutil.rmtree(work, ignore_errors=True)
@@ -269,7 +304,10 @@ def write_submission(result_path: Path, predictions_path: Path, out: Path, *, su
         shutil.rmtree(work)
         raise GonerdError(f"{documents} documents, but the result has {result.data.documents}", where=predictions_path)
     write_atomic(work / RESULT, result_path.read_bytes())
-    write_atomic(work / SUBMISSION, to_toml(parse_submission(filled(submission, result).model_dump(exclude_none=True))))
+    if cost_path is not None:
+        write_atomic(work / COST, cost_path.read_bytes())
+    whole = filled(submission, result, cost)
+    write_atomic(work / SUBMISSION, to_toml(parse_submission(whole.model_dump(exclude_none=True))))
     shutil.rmtree(out, ignore_errors=True)
     work.rename(out)
     return out
@@ -278,5 +316,5 @@ def write_submission(result_path: Path, predictions_path: Path, out: Path, *, su
 def _refuse_foreign(out: Path) -> None:
     if not out.exists():
         return
-    if not out.is_dir() or {path.name for path in out.iterdir()} - set(FILES):
+    if not out.is_dir() or {path.name for path in out.iterdir()} - {*FILES, COST}:
         raise GonerdError("holds something that is no submission", where=out, remedy="Choose another folder")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gonerd.evaluation.cost_report import Cost
 from gonerd.evaluation.result import Outcome
 from gonerd.formats.predictions import Matching, shown
 from gonerd.labels import entity_table
@@ -24,6 +25,9 @@ ENOUGH_DOCUMENTS = 3  # mislabelled ones that a system must repeat before it is 
 NEAR = 0.995  # agreement from which on two systems are taken for one; two seeds of one recipe agree at about 0.9
 # More operations a second than a rack of today's accelerators does at 4 bits; the figure only has to be beyond doubt.
 FASTEST_FLOPS = 1e18
+FASTEST_DEVICE = 1e17  # of one device, likewise
+RATE_BEYOND = 2.0  # times the matrix rate of the same run; a rate taken beside other work may be half the true one
+LEAST_MULTIPLIED = 0.1  # of the parameters; the rest may be embeddings, which are looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,37 @@ def too_fast(result: Outcome) -> Iterator[str]:
     """Yield that a result claims more work a second than any machine does."""
     parameters, speed = result.model.parameters, result.speed.tokens_per_second
     if parameters and speed:
-        # A forward pass multiplies and adds once a weight and sub-token. Embeddings are looked up, not multiplied;
-        # a tenth of the parameters is less than what multiplies in any encoder.
-        flops = 2 * (parameters / 10) * speed
+        # A forward pass multiplies and adds once a weight and sub-token.
+        flops = 2 * LEAST_MULTIPLIED * parameters * speed
         if flops > FASTEST_FLOPS:
             yield f"{speed:g} sub-tokens a second with {parameters:,} parameters are over {FASTEST_FLOPS:g} FLOP/s"
+
+
+def below_floor(cost: Cost) -> Iterator[str]:
+    """Yield which figures of a cost file no machine reaches: faster than its operations, smaller than its weights."""
+    rate = cost.machine.matrix_tflops * 1e12
+    if rate > FASTEST_DEVICE:
+        yield f"a matrix rate of {rate:g} FLOP/s, over {FASTEST_DEVICE:g}"
+    most = min(FASTEST_DEVICE, RATE_BEYOND * rate)
+    for row in cost.latency:
+        flops = row.length * _operations(cost, row.length) / (row.p50_ms / 1e3)
+        if flops > most:
+            yield f"{row.length} sub-tokens in {row.p50_ms:g} ms are {flops:g} FLOP/s, over {most:g}"
+    least = min(_operations(cost, length) for length in [row.length for row in cost.latency] or [0])
+    for batch in cost.throughput:
+        flops = batch.tokens_per_second * least
+        if flops > most:
+            yield f"{batch.tokens_per_second:g} sub-tokens a second are {flops:g} FLOP/s, over {most:g}"
+        if (batch.words_per_second or 0.0) > batch.tokens_per_second:
+            yield f"{batch.words_per_second:g} words a second in {batch.tokens_per_second:g} sub-tokens"
+    if cost.weights_mib * 2**20 < (cost.model.parameters or 0):
+        yield f"{cost.model.parameters:,} parameters in {cost.weights_mib:g} MiB"
+
+
+def _operations(cost: Cost, length: int) -> float:
+    """Return the operations a sub-token that nothing gets by with: the formula's, or what the parameters need."""
+    formula = cost.flops_per_token.get(str(length), 0.0)
+    return max(formula, 2 * LEAST_MULTIPLIED * (cost.model.parameters or 0))
 
 
 def repeats_errors(matching: Matching, mislabelled: frozenset[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from gonerd import __version__
 from gonerd.errors import GonerdError
+from gonerd.evaluation.cost_report import Cost
 from gonerd.evaluation.result import Outcome
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import shorten
@@ -40,7 +41,8 @@ CHECKS = {
     "analysis": "SemEval classes, kinds of error, consistency and the view by distance claimed are those found",
     "coverage": "every gold word was predicted",
     "speed": "speed and memory are figures that a machine can have",
-    "plausible": "neither perfect nor faster than any machine",
+    "cost": "cost.json, if there, keeps to its schema, agrees with itself and is of the result's model",
+    "plausible": "neither perfect, nor faster or smaller than any machine allows",
     "unseen": "not equal to gold where gold is known to be wrong",
     "original": "not the predictions of another submission",
     "rate": "no more submissions of one name or contact than the host allows a month",
@@ -74,6 +76,7 @@ class Verification:
     result: Outcome | None = None
     strict: Scores | None = None
     answers: Answers | None = None
+    cost: Cost | None = None
 
     @property
     def verified(self) -> bool:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gonerd.errors import GonerdError
+from gonerd.evaluation.cost_report import Cost
 from gonerd.evaluation.result import Outcome
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import (
@@ -27,6 +29,7 @@ from gonerd.formats.predictions import (
 )
 from gonerd.leaderboard.claims import (
     check_scores,
+    cost_faults,
     coverage_faults,
     data_faults,
     disagreements,
@@ -37,15 +40,17 @@ from gonerd.leaderboard.folders import submission_folders
 from gonerd.leaderboard.history import rate_faults
 from gonerd.leaderboard.policy import Host, VerifyPolicy
 from gonerd.leaderboard.submission import (
+    COST,
     FILES,
     PREDICTIONS,
     RESULT,
     SUBMISSION,
     Submission,
     read_claim,
+    read_claimed_cost,
     read_submission,
 )
-from gonerd.leaderboard.suspicion import Answers, perfect, repeats_errors, repetitions, too_fast
+from gonerd.leaderboard.suspicion import Answers, below_floor, perfect, repeats_errors, repetitions, too_fast
 from gonerd.leaderboard.verification import CHECKS, Check, Checks, Verification, write_report
 from gonerd.scoring import Scores
 from gonerd.store import sha256_file
@@ -82,33 +87,59 @@ def verify(
     checks.none("files", _file_faults(folder, limits))
     if not checks.passed("files"):
         return Verification(shorten(folder.name), gold, checks.all())
-    files = {name: sha256_file(folder / name) for name in FILES}
-    submission = checks.read("submission", lambda: read_submission(folder / SUBMISSION))
-    result = checks.read("result", lambda: read_claim(folder / RESULT))
-    _check_claims(checks, submission, result, gold)
+    files = {name: sha256_file(folder / name) for name in (*FILES, COST) if (folder / name).is_file()}
+    claims = _Claims.of(folder, checks)
+    _check_claims(checks, claims, gold)
+    result, submission = claims.result, claims.submission
     matching = _check_answers(checks, folder, gold, result=result, limits=limits)
     strict = answers = None
     if matching is not None:
-        strict = _check_scores(checks, matching, result)
+        strict = _check_scores(checks, matching, claims)
         answers = Answers.of(shorten(folder.name), matching)
         checks.none("unseen", repeats_errors(matching, host.mislabelled))
         checks.none("original", repetitions(answers, others))
     if submission is not None:
         checks.none("rate", _rate_faults(submission, folder, host.policy))
     done = _waived(checks.all(), host, files[PREDICTIONS])
-    return Verification(shorten(folder.name), gold, done, files, submission, result, strict, answers)
+    return Verification(shorten(folder.name), gold, done, files, submission, result, strict, answers, claims.cost)
 
 
-def _check_claims(checks: Checks, submission: Submission | None, result: Outcome | None, gold: Gold | None) -> None:
-    """Add the checks of what submission and result say, before anything is scored."""
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """What the files of a submission say beside its predictions; None: it can not be read, or there is none."""
+
+    submission: Submission | None
+    result: Outcome | None
+    cost: Cost | None
+
+    @classmethod
+    def of(cls, folder: Path, checks: Checks) -> _Claims:
+        """Return what is said, with the checks that it can be read added."""
+        submission = checks.read("submission", lambda: read_submission(folder / SUBMISSION))
+        result = checks.read("result", lambda: read_claim(folder / RESULT))
+        return cls(submission, result, checks.read("cost", lambda: _read_cost(folder / COST, result)))
+
+
+def _read_cost(path: Path, result: Outcome | None) -> Cost | None:
+    if not path.exists():
+        return None
+    cost = read_claimed_cost(path)
+    if faults := list(cost_faults(cost, result)):
+        raise GonerdError("; ".join(faults))
+    return cost
+
+
+def _check_claims(checks: Checks, claims: _Claims, gold: Gold | None) -> None:
+    """Add the checks of what submission, result and cost say, before anything is scored."""
+    result = claims.result
     if result is None:
         return
     checks.none("texts", text_faults(result))
     checks.none("speed", speed_faults(result))
     if gold is not None:
         checks.none("data", data_faults(result, gold))
-    if submission is not None:
-        checks.none("agreement", disagreements(submission, result))
+    if claims.submission is not None:
+        checks.none("agreement", disagreements(claims.submission, result, claims.cost))
 
 
 def check_form(folder: Path, documents: Gold | None = None, *, limits: Limits = DEFAULT_LIMITS) -> tuple[Check, ...]:
@@ -122,9 +153,11 @@ def check_form(folder: Path, documents: Gold | None = None, *, limits: Limits = 
     checks = Checks()
     checks.none("files", _file_faults(folder, limits))
     if checks.passed("files"):
-        submission = checks.read("submission", lambda: read_submission(folder / SUBMISSION))
-        result = checks.read("result", lambda: read_claim(folder / RESULT))
-        _check_claims(checks, submission, result, documents)
+        claims = _Claims.of(folder, checks)
+        result = claims.result
+        _check_claims(checks, claims, documents)
+        if result is not None:
+            checks.none("plausible", _implausible(claims, None))
         if documents is None:
             checks.read("predictions", lambda: _read_through(folder / PREDICTIONS, limits, result))
         else:
@@ -200,20 +233,30 @@ def _check_answers(
     return matching
 
 
-def _check_scores(checks: Checks, matching: Matching, result: Outcome | None) -> Scores:
+def _check_scores(checks: Checks, matching: Matching, claims: _Claims) -> Scores:
     """Add the checks of what the result claims of its predictions; return the strict scores found."""
     strict = matching.scores(reading="strict")
-    if result is not None:
-        check_scores(checks, matching, strict, result)
-        checks.none("plausible", [*perfect(strict), *too_fast(result)])
+    if claims.result is not None:
+        check_scores(checks, matching, strict, claims.result)
+        checks.none("plausible", _implausible(claims, strict))
     return strict
+
+
+def _implausible(claims: _Claims, strict: Scores | None) -> Iterator[str]:
+    """Yield what no machine can do, or hardly any model."""
+    if strict is not None:
+        yield from perfect(strict)
+    if claims.result is not None:
+        yield from too_fast(claims.result)
+    if claims.cost is not None:
+        yield from below_floor(claims.cost)
 
 
 def _file_faults(folder: Path, limits: Limits) -> Iterator[str]:
     if folder.is_symlink() or not folder.is_dir():
         yield "not a folder"
         return
-    left = set(FILES)
+    left = {*FILES, COST}
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name not in left:
@@ -224,7 +267,7 @@ def _file_faults(folder: Path, limits: Limits) -> Iterator[str]:
                 yield f"{entry.name} is not a plain file"
             elif entry.stat(follow_symlinks=False).st_size > limits.file_bytes:
                 yield f"{entry.name} is larger than {limits.file_bytes} bytes"
-    yield from (f"{name} is missing" for name in sorted(left))
+    yield from (f"{name} is missing" for name in sorted(left - {COST}))
 
 
 def _problems(matching: Matching, *, complete: bool) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -9,12 +10,14 @@ from tiny_models import SCHEME, tiny_gold
 
 from gonerd.cli.main import main
 from gonerd.errors import GonerdError
-from gonerd.evaluation.collection import ResultsConfig, find_results, render, rows_of
+from gonerd.evaluation.collection import ResultsConfig, find_results, find_unscored, render, rows_of
 from gonerd.evaluation.compare import compare_results
+from gonerd.evaluation.cost_report import Cost, costs_in, write_cost
 from gonerd.evaluation.evaluate import About, RunConfig, documents_path, evaluate
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import read_result, result_schema
 from gonerd.formats import jsonl
+from gonerd.formats.gold import Gold
 from gonerd.records import Prediction
 
 GOLD = tiny_gold()
@@ -130,3 +133,66 @@ def test_a_file_that_is_no_result_is_named(tmp_path):
     with pytest.raises(GonerdError, match=r"c\.json"):
         find_results(tmp_path, ResultsConfig())
     assert SCHEME.name == "gonerd"
+
+
+def cost_like(result, **changes):
+    """Return a cost of a result's model, as if it had been measured."""
+    ratio = {"median": 0.5, "lowest": 0.4, "highest": 0.6}
+    row = {"length": 4096, "windows": 1, "p50_ms": 1234.0, "p90_ms": 1300.0, "repeats": 3, "ratio": ratio}
+    data = {"what": "d", "documents": 0, "tokens_per_second": 900.0, "documents_per_second": 1.0, "ratio": ratio}
+    machine = {"hardware": "a fast one", "device": "cpu", "precision": "fp32", "driver": None, "libraries": {}}
+    content = {
+        "gonerd_version": "0",
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "model": result.model,
+        "embedding_parameters": 1,
+        "disk_bytes": None,
+        "weights_mib": 10.0,
+        "flops_per_token": {},
+        "counted_flops_per_token": {},
+        "reference": "the teacher",
+        "machine": {**machine, "matrix_tflops": 1.0},
+        "latency": [{**row, "utilisation": None, "peak_mib": 90.0}],
+        "throughput": [{**data, "words_per_second": 654.0}],
+    }
+    return Cost.model_validate({**content, **changes})
+
+
+def test_what_a_model_costs_is_joined_to_its_results(out, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(out / "results", tmp_path / "results")
+    (place,) = (folder / "org__perfect").glob("*/*.json")
+    result = read_result(place)
+    renamed = result.model_copy(update={"model": result.model.model_copy(update={"name": "another name"})})
+    write_cost(cost_like(renamed, created_at="2025-01-01T00:00:00+00:00", weights_mib=1.0), folder)
+    newest = cost_like(renamed, reference="another")
+    write_cost(newest, folder)
+    stranger = result.model.model_copy(update={"revision": "f" * 64})
+    write_cost(cost_like(result.model_copy(update={"model": stranger})), folder)
+    found = find_results(folder, ResultsConfig())
+    assert len(found) == 4
+    rows = rows_of(found, costs=costs_in(folder))
+    assert [row.cost for row in rows] == [newest, None]
+    line = render(rows, "markdown").splitlines()[2]
+    assert line.endswith("| 1,234 | 0.500 | another | 654 | 100 | a fast one, fp32 |")
+    assert "ms at" not in render(rows_of(found), "markdown")
+    monkeypatch.chdir(tmp_path)
+    for form, said in (("table", "Cost, as gonerd cost measured it"), ("json", '"weights_mib": 10.0')):
+        with pytest.raises(SystemExit) as done:
+            main(["results", "--form", form])
+        assert done.value.code == 0
+        assert said in capsys.readouterr().out
+
+
+def test_what_was_predicted_without_labels_is_listed_apart(tmp_path, monkeypatch, capsys):
+    hidden = Gold.of([replace(item, ner_tags=None) for item in GOLD.documents], scheme=SCHEME, name="tiny")
+    path = tmp_path / "mine.jsonl"
+    jsonl.write(path, [Prediction(item.id, ner_tags=item.ner_tags) for item in GOLD.documents])
+    for gold in (hidden, GOLD):
+        evaluate(path, gold, tmp_path / "results", config=PredictConfig())
+    assert len(find_results(tmp_path / "results", ResultsConfig())) == 1
+    (left,) = find_unscored(tmp_path / "results", ResultsConfig())
+    assert left.data.inputs == GOLD.fingerprint.inputs
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["results"])
+    assert "not scored: mine on tiny test: the labels are hidden" in capsys.readouterr().out

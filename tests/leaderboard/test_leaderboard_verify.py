@@ -11,6 +11,7 @@ import pytest
 
 from gonerd.formats.gold import Gold, GoldDocument
 from gonerd.formats.predictions import Limits
+from gonerd.leaderboard.submission import COST, FILES
 from gonerd.leaderboard.verify import CHECKS, Verification, verify, write_report
 
 
@@ -316,7 +317,8 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
 
 def check_mutations(folder: Path, gold: Gold, *, rounds: int) -> None:
     """Hold that no mutation crashes the verifier, and that what passes claims and predicts what the original did."""
-    files = {name: (folder / name).read_bytes() for name in ("predictions.jsonl.gz", "result.json", "submission.toml")}
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(files) == {*FILES, COST}
     plain = gzip.decompress(files["predictions.jsonl.gz"])
     original = verify(folder, gold)
     assert original.verified
@@ -338,17 +340,27 @@ def check_mutations(folder: Path, gold: Gold, *, rounds: int) -> None:
             assert verification.strict is not None, seed
             assert abs(claimed - verification.strict.micro.f1) <= 1e-9, seed
             assert verification.strict.by_type == original.strict.by_type, seed
+            assert shown_costs(verification) == shown_costs(original), seed
         (folder / name).write_bytes(files[name])
     assert passed < rounds / 2
 
 
-def test_mutated_submissions_neither_crash_nor_deceive_the_verifier(make, gold) -> None:
-    check_mutations(make(parameters=10, organisation="Someone", reference="https://example.org"), gold, rounds=1_000)
+def shown_costs(verification: Verification) -> tuple[object, ...]:
+    """What a board shows of a cost file and what can be held against the rest of it."""
+    row = verification.cost.latency_at(4096)
+    return row.length, row.utilisation, verification.cost.machine.precision, verification.cost.model.revision
+
+
+MUTATED = {"parameters": 1_000_000, "organisation": "Someone", "reference": "https://example.org"}
+
+
+def test_mutated_submissions_neither_crash_nor_deceive_the_verifier(make, gold, cost_like) -> None:
+    check_mutations(make(cost=cost_like(), **MUTATED), gold, rounds=1_000)
 
 
 @pytest.mark.slow
-def test_ten_thousand_mutated_submissions(make, gold) -> None:
-    check_mutations(make(parameters=10, organisation="Someone", reference="https://example.org"), gold, rounds=10_000)
+def test_ten_thousand_mutated_submissions(make, gold, cost_like) -> None:
+    check_mutations(make(cost=cost_like(), **MUTATED), gold, rounds=10_000)
 
 
 def with_analysis(folder: Path, gold: Gold) -> dict:
