@@ -48,22 +48,22 @@ def evaluate(
 ) -> None:
     """Evaluate models on whole documents: every gold word gets a tag, whatever a model's reach.
 
-    A MODEL is a folder in the transformers format or a name on the Hub; a spaCy pipeline (folder or installed package);
-    a file of predictions (.jsonl, .jsonl.gz); or python:FILE.py:FUNCTION, a function from documents to annotations.
-    transformers:, spacy: or python: before it says so outright. DATA is a dataset's name, Hub id or folder, or a file
-    of gold (JSON Lines, Parquet, CoNLL).
+    MODELS are folders in the transformers format or names on the Hub; spaCy pipelines (folders or installed packages);
+    files of predictions (.jsonl, .jsonl.gz); or python:FILE.py:FUNCTION, from documents to annotations. transformers:,
+    spacy: or predictions: in front says so outright.
 
-    F1 counts whole entities: first word, last word and type. Longer documents than a model can read are read in windows
-    that overlap. A model's labels are mapped to the scheme's and the mapping is shown; one that means nothing there is
-    an error, which --labels PERSON=PER settles. Each model becomes results/MODEL/REVISION/DATA-SPLIT-KEY.json, with its
-    predictions beside it; what is there already is not computed again.
+    F1 counts whole entities: first word, last word and type. Documents beyond a model's reach are read in windows that
+    overlap. Labels of another scheme are mapped, and shown; --labels PERSON=PER settles those that can not be. Each
+    model becomes results/MODEL/REVISION/DATA-SPLIT-KEY.json with its predictions beside it; what is there already is
+    not computed again. gonerd results makes tables of them, gonerd compare tells whether one is better.
 
-    Example: gonerd evaluate models/teacher models/student --data gonerd-dataset
+    Example: gonerd evaluate models/teacher models/student --data my-dataset
 
     Example: gonerd evaluate en_core_web_sm --trim --data gold.jsonl
 
-    Several GPUs, or processes on a CPU:
-    accelerate launch --multi_gpu --num_processes 4 -m gonerd evaluate org/model --data gonerd
+    Example: gonerd evaluate org/model --data org/my-news@v1.0.0 --split validation
+
+    Several GPUs, or processes on a CPU: accelerate launch --multi_gpu --num_processes 4 -m gonerd evaluate …
 
     Args:
         models: what to evaluate.
