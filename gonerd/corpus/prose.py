@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from gonerd.corpus.tidy import PARTED
 from gonerd.records import normalize_text
 
 _BREAK = "\u2028"  # stands for <br> until paragraphs are put together
@@ -37,6 +38,7 @@ _PROMOTION = re.compile(
 )
 _BUTTON = re.compile(
     r"(advertisement|comments?|share|print|e-?mail|reply|explore further|read (more|next)|see (more|also)( photos)?"
+    r"|(to )?(read|see|view|continue reading) the (full|whole|entire|rest of the) (story|article)"
     r"|(more|related|top|partner|latest) (stories|articles|news|coverage)|related|all rights reserved)\W*",
     re.IGNORECASE,
 )
@@ -48,7 +50,7 @@ _POINTER = re.compile(
 
 def clean(text: str) -> str:
     """Return `text` in NFC, on one line, with single spaces and without invisible characters."""
-    return normalize_text(" ".join(_JOINERS.sub("", _INVISIBLE.sub("", text)).split()))
+    return normalize_text(" ".join(_JOINERS.sub("", _INVISIBLE.sub("", text.replace(PARTED, " "))).split()))
 
 
 def paragraphs(body: Any) -> Iterator[str]:
@@ -122,6 +124,6 @@ def _is_promotion(line: str, links: Collection[str]) -> bool:
         return True
     if line in links and line.isupper() and " " in line:
         return True
-    if (pointer := _POINTER.match(line)) and line[pointer.end() :] in links:
+    if (pointer := _POINTER.match(line)) and (line[pointer.end() :] in links or (line in links and ":" in pointer[0])):
         return True
     return len(line.split()) <= _PROMOTION_WORDS and _PROMOTION.match(line) is not None

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+PARTED = "␞␟"  # a space that nothing trims; no page has this by chance
 BLOCKS = frozenset(
     [
         "address",
@@ -59,6 +60,10 @@ BLOCKS = frozenset(
 )
 _BOXES = ("div", "section", "ul", "ol", "li", "p", "a", "span")
 _TABLE_PARTS = ("caption", "tbody", "td", "tfoot", "th", "thead", "tr")
+_INLINE_OF_OLD = ("font", "tt", "big")
+_KEPT = ("p", "li", "h1", "h2", "h3", "h4", "h5", "h6")
+_MERGED = ("td", "th", "caption", "dd", "dt", "figcaption", "summary")
+_MAY_GO = ("button", "label", "time")
 _WRAPPED = ("article", "blockquote", "center", "dd", "div", "main", "section")
 
 # What words in a class name or an id say that an element is not part of the article it stands in.
@@ -81,17 +86,22 @@ _BODY_WORDS = 40
 def tidy(tree: Any) -> None:
     """Change a page's tree in place so that nothing is glued and little is there that is not the article.
 
+    - Marks of footnotes, which stick to the word before them, go; quotation marks of `q` are written.
     - Tables that hold paragraphs are there for the layout: their parts are plain boxes from here on.
     - Text that stands loose among blocks, or between two line breaks in a row, becomes a paragraph.
     - Elements with one and the same class that says body or text, as pages have them around advertisements, become one.
     - Pop-ups beside words, boxes for newsletters, related and recommended articles, and rows of short `article`
       elements go, unless much of the page's text is in them.
+    - In the end `PARTED` stands wherever words are parted by a block or a line break.
     """
+    _drop_marks(tree)
+    _quote(tree)
     _open_layout_tables(tree)
     _wrap_loose_text(tree)
     _join_bodies(tree)
     _drop_popovers(tree)
     _drop_clutter(tree)
+    _part_words(tree)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -115,9 +125,78 @@ def _words(element: Any) -> int:
     return len("".join(element.itertext()).split())
 
 
+def _drop_marks(tree: Any) -> None:
+    """Drop raised links to another place of the same page."""
+    for mark in list(tree.iter("sup")):
+        links = list(mark.iter("a"))
+        if links and all((link.get("href") or "").startswith("#") for link in links):
+            _drop(mark)
+
+
+def _quote(tree: Any) -> None:
+    """Write the quotation marks that a browser shows around short quotations."""
+    for quotation in list(tree.iter("q")):
+        _add_before(quotation, "“")
+        quotation.tail = f"”{quotation.tail or ''}"
+        quotation.drop_tag()
+
+
+def _add_before(element: Any, text: str) -> None:
+    before, parent = element.getprevious(), element.getparent()
+    if before is not None:
+        before.tail = f"{before.tail or ''}{text}"
+    elif parent is not None:
+        parent.text = f"{parent.text or ''}{text}"
+
+
+def _part_words(tree: Any) -> None:
+    """Put a mark before the first word after the start or the end of a block, and after a line break.
+
+    What looks for the main text takes some blocks and line breaks away without leaving a space in their place; not so
+    paragraphs, headings and list items, if they do not stand in a cell or in each other.
+    """
+    from lxml.etree import iterwalk
+
+    parted = False
+    for event, element in iterwalk(tree, events=("start", "end", "comment", "pi")):
+        is_start = event == "start"
+        if element.tag in BLOCKS or element.tag == "br":
+            parted = not (is_start and _is_kept(element))
+        attribute = "text" if is_start else "tail"
+        text = getattr(element, attribute)
+        if text and text.strip():
+            if parted:
+                setattr(element, attribute, PARTED + text)
+            parted = parted and _may_go(element if is_start else element.getparent())
+
+
+def _may_go(element: Any) -> bool:
+    """Tell whether text may be left out together with an element that it is in, and a mark with it."""
+    return element is not None and (element.tag in _MAY_GO or next(element.iterancestors(*_MAY_GO), None) is not None)
+
+
+def _is_kept(element: Any) -> bool:
+    """Tell whether an element comes out as a paragraph of its own."""
+    return element.tag in _KEPT and next(element.iterancestors(*_KEPT, *_MERGED), None) is None
+
+
+def _is_layout(table: Any) -> bool:
+    """Tell whether a table holds running text: paragraphs, or cells with two line breaks in a row."""
+    if sum(map(_words, table.iter("p", "h1", "h2"))) >= _BODY_WORDS:
+        return True
+    return any(_words(cell) >= _BODY_WORDS and any(map(_is_doubled, cell.iter("br"))) for cell in table.iter("td"))
+
+
+def _is_doubled(line_break: Any) -> bool:
+    following = line_break.getnext()
+    return following is not None and following.tag == "br" and not (line_break.tail or "").strip()
+
+
 def _open_layout_tables(tree: Any) -> None:
+    for element in list(tree.iter(*_INLINE_OF_OLD)):
+        element.drop_tag()
     for table in tree.iter("table"):
-        if sum(map(_words, table.iter("p", "h1", "h2"))) >= _BODY_WORDS:
+        if _is_layout(table):
             parts = [part for part in table.iter(*_TABLE_PARTS) if next(part.iterancestors("table")) is table]
             for part in (table, *parts):
                 part.tag = "div"
