@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from gonerd.dataset.scratch import scratch
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.scratch import scratch
 
 Record = TypeVar("Record")
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gonerd.dataset.scratch import scratch
 from gonerd.records import Example
+from gonerd.scratch import scratch
 
 _SHOWN = 20
 _IN_MEMORY = 50_000  # names counted before they go to the disk

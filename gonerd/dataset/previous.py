@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gonerd.dataset.release import read_release, read_standoff
-from gonerd.dataset.scratch import scratch
 from gonerd.formats import jsonl
 from gonerd.records import Example, Manifest
+from gonerd.scratch import scratch
 from gonerd.store import MANIFEST, read_json, read_manifest
 
 PREVIOUS = "previous.json"

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gonerd.dataset.config import BuildConfig
-from gonerd.dataset.scratch import scratch
 from gonerd.errors import GonerdError
 from gonerd.records import sha256_of
+from gonerd.scratch import scratch
 from gonerd.similarity import Joined, Signatures, SimilarityConfig, signature
 
 # Upper bounds of the length classes, in code points; about 500, 1,000, 2,000 and 4,000 words.

@@ -1,4 +1,4 @@
-"""Where a build keeps what it must know of every document: on disk, so that its memory does not grow with their number.
+"""Where a stage keeps what it must know of every document: on disk, so that its memory does not grow with their number.
 
 An SQLite database without a name, in the system's folder for temporary files (`TMPDIR`); it goes when the process does.
 """
