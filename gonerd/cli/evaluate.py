@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +50,7 @@ def evaluate(
 
     MODELS are folders in the transformers format or names on the Hub; spaCy pipelines (folders or installed packages);
     files of predictions (.jsonl, .jsonl.gz); or python:FILE.py:FUNCTION, from documents to annotations. transformers:,
-    spacy: or predictions: in front says so outright.
+    spacy: or predictions: in front says so outright. What gonerd model finetune --seeds wrote stands for all its runs.
 
     F1 counts whole entities: first word, last word and type. Documents beyond a model's reach are read in windows that
     overlap. Labels of another scheme are mapped, and shown; --labels PERSON=PER settles those that can not be. Each
@@ -78,11 +78,27 @@ def evaluate(
 
     gold = read_gold_split(source.data, source.split, scheme=source.scheme)
     about = About(run, _training(source))
-    paths = [_evaluate(model, gold, out, config, about) for model in models]
+    paths = [
+        _evaluate(one, gold, out, config, replace(about, run=named))
+        for model in models
+        for one, named in _with_seeds(model, run)
+    ]
     if launched_rank() == 0:
         _show([read_outcome(path) for path in paths])
         for path in paths:
             say(str(path))
+
+
+def _with_seeds(model: str, run: RunConfig) -> list[tuple[str, RunConfig]]:
+    """Return a model and what results say of it; or its seeds, where it is a folder of several, as one group."""
+    from gonerd.training.seeds import seed_folders
+
+    folder = Path(model)
+    return [
+        (str(one), replace(run, name=run.name or f"{name}-{one.name}", run_group=run.run_group or name))
+        for name in (folder.resolve().name,)
+        for one in seed_folders(folder)
+    ] or [(model, run)]
 
 
 def _training(source: SourceConfig) -> Training | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from gonerd.cli.console import say, table
 from gonerd.cli.training_display import training_display
 from gonerd.models.config import ConvertConfig
-from gonerd.training.config import DistillConfig, FinetuneConfig
+from gonerd.training.config import DistillConfig, FinetuneConfig, Schedule
+
+if TYPE_CHECKING:
+    from gonerd.training.seeds import Spread
 
 app = App(name="model", help="Look at, convert, fine-tune and distil models.")
 
@@ -81,6 +84,7 @@ def finetune(
     *,
     data: str,
     out: Path,
+    seeds: int | None = None,
     config: Annotated[FinetuneConfig, Parameter(name="*")] = FinetuneConfig(),  # noqa: B008 - frozen
 ) -> None:
     """Train a model on whole documents; the state with the best strict F1 on the validation split is kept.
@@ -92,16 +96,27 @@ def finetune(
     Args:
         checkpoint: a token-classification model, or an encoder to give a new head: a folder or a name on the Hub.
         data: a dataset's folder or name, with a train and a validation split.
-        out: folder for the model, which transformers loads.
+        out: folder for the model, which transformers loads; with several seeds, of their folders and seeds.json.
+        seeds: train so many times, with the seed and those that follow it, and keep all; show mean and spread.
         config: the schedule.
     """
     from gonerd.dataset.examples import read_examples
     from gonerd.training.finetune import finetune as run
+    from gonerd.training.fit import width_of
+    from gonerd.training.seeds import train_seeds
 
     train, validation = (tuple(read_examples(data, split)) for split in ("train", "validation"))
-    with training_display("Fine-tuning") as watch:
-        run(checkpoint, out, train=train, validation=validation, config=config, watch=watch)
-    _say_best(out)
+    _say_schedule(checkpoint, config.settled(width_of(checkpoint)))
+
+    def train_one(folder: Path, config: FinetuneConfig) -> None:
+        with training_display(f"Fine-tuning {folder.name}") as watch:
+            run(checkpoint, folder, train=train, validation=validation, config=config, watch=watch)
+
+    if seeds is None:
+        train_one(out, config)
+        _say_best(out)
+    else:
+        _say_spread(train_seeds(out, config, seeds=seeds, train=train_one), out)
 
 
 @app.command
@@ -127,9 +142,11 @@ def distill(
     """
     from gonerd.dataset.examples import read_examples
     from gonerd.training.distill import distill as run
+    from gonerd.training.fit import width_of
 
     train, validation = (tuple(read_examples(data, split)) for split in ("train", "validation"))
-    with training_display("Distilling") as watch:
+    _say_schedule(teacher, config.settled(width_of(teacher)))
+    with training_display(f"Distilling {out.name}") as watch:
         run(teacher, out, train=train, validation=validation, config=config, watch=watch)
     _say_best(out)
 
@@ -138,9 +155,25 @@ def _mebibytes(size: int) -> str:
     return f"{size / 2**20:,.0f} MiB"
 
 
+def _say_schedule(checkpoint: str, config: Schedule) -> None:
+    """Say what was chosen, or is usual for a model of this size."""
+    length = f"{config.max_steps:,} steps" if config.max_steps else f"{config.epochs:g} epochs"
+    batches = f"{config.batch_tokens:,} sub-tokens" + (f" x {config.accumulate}" if config.accumulate > 1 else "")
+    say(f"from {checkpoint}: {length}, batches of {batches}, learning rate {config.learning_rate:g}")
+
+
 def _say_best(out: Path) -> None:
-    from gonerd.formats.jsonl import read_objects
+    from gonerd.training.card import kept_validation
     from gonerd.training.trainer import LOG
 
-    best = max(entry.get("eval_f1", 0.0) for _, entry in read_objects(out / LOG))
-    say(f"{out}: strict F1 on validation {100 * best:.2f}")
+    say(f"{out}: strict F1 on validation {100 * kept_validation(out / LOG)['f1']:.2f}")
+
+
+def _say_spread(spread: Spread, out: Path) -> None:
+    rows = [
+        [str(score.seed), *(f"{100 * value:.2f}" for value in (score.f1, score.precision, score.recall))]
+        for score in spread.scores
+    ]
+    table(["seed", "strict F1", "precision", "recall"], rows)
+    apart = "" if spread.deviation is None else f" ± {100 * spread.deviation:.2f}"
+    say(f"{out}: strict F1 on validation {100 * spread.mean:.2f}{apart}, {len(spread.scores)} seeds")

@@ -48,15 +48,9 @@ def training_display(title: str, *, score: str = "F1") -> Iterator[Watch]:
 
 def _lines(place: Console, title: str, score: str) -> Watch:
     """Return what prints a line now and then, and for every validation."""
-    shown: list[float | None] = [None]
-    checked: set[int] = set()
 
     def watch(standing: Standing) -> None:
-        every = math.ceil(standing.steps / LINES)
-        validated = standing.step in checked  # the second report of a step follows its validation
-        checked.add(standing.step)
-        if validated or standing.step % every == 0 or shown == [None]:
-            shown[0] = standing.loss
+        if standing.validated or standing.step % math.ceil(standing.steps / LINES) == 0:
             line = f"{title}: step {standing.step:,} of {standing.steps:,}, {figures(standing, score)}"
             place.print(line, markup=False)
 

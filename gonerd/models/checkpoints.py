@@ -64,7 +64,7 @@ def load_checkpoint(
     _refuse_lsg(config, where=where)
     if scheme is not None:
         _settle_labels(config, scheme, where=where, new_head=new_head)
-    with _explained(where), without_bars():
+    with _explained(where), quietly():
         model, report = AutoModelForTokenClassification.from_pretrained(
             files.folder,
             config=config,
@@ -138,16 +138,18 @@ def make_readable(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def without_bars() -> Iterator[None]:
-    """Keep transformers from drawing progress bars: the library never prints."""
+def quietly() -> Iterator[None]:
+    """Keep transformers from drawing bars and printing reports: the library never prints, and looks for itself."""
     import transformers.utils.logging
 
     logging: Any = transformers.utils.logging
-    shown = logging.is_progress_bar_enabled()
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gonerd.labels import LabelScheme
-from gonerd.models.checkpoints import save_checkpoint, set_labels, without_bars
+from gonerd.models.checkpoints import quietly, save_checkpoint, set_labels
 from gonerd.records import Manifest, Shard, sha256_of
 from gonerd.store import MANIFEST, Run, is_current, read_manifest, replacing, sha256_file, write_json
 
@@ -58,7 +58,7 @@ def new_checkpoint(
     run = Run("new-checkpoint", settings, tuple(sha256_of(text) for text in kept))
     if is_current(out, run):
         return read_manifest(out)
-    with replacing(out, run) as work, without_bars():
+    with replacing(out, run) as work, quietly():
         tokenizer = _train_tokenizer(kept, config)
         model = _first_model(config, scheme, vocabulary=len(tokenizer), seed=seed)
         save_checkpoint(model, tokenizer, work)

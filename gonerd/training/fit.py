@@ -18,8 +18,8 @@ from gonerd.models.checkpoints import (
     load_checkpoint,
     load_config,
     output_labels,
+    quietly,
     save_checkpoint,
-    without_bars,
 )
 from gonerd.models.load import is_known
 from gonerd.models.reach import window_reach
@@ -107,7 +107,7 @@ def write_model(out: Path, run: Run, *, training: Training, start: Callable[[], 
 
     if is_current(out, run):
         return read_manifest(out)
-    with replacing(out, run) as work, without_bars():
+    with replacing(out, run) as work, quietly():
         if not (work / MANIFEST).is_file():
             set_seed(training.config.seed)
             model, tokenizer, loss = start()

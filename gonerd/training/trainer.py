@@ -73,8 +73,9 @@ def train(model: Any, batches: Any, work: Path, *, objective: Objective, config:
         "trained_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         **objective.notes,
     }
+    # How long this process took is left out, and a checkpoint has sorted its keys: a resumed run writes the same log.
     history = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
-    jsonl.write(work / LOG, [first, *history])
+    jsonl.write(work / LOG, [first, *({"step": entry["step"], **dict(sorted(entry.items()))} for entry in history)])
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -181,34 +182,35 @@ def _reporter(trainer: Any, metric: str, watch: Watch) -> Any:
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):
-        """Measures, and reports each step; a validation with the step before it."""
+        """Measures, and reports each step: one that is validated, once that is done."""
 
         def on_train_begin(self, *_: Any, **__: Any) -> None:
             """Begin to measure."""
             trainer.pace = Pace()
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - its signature
-            """Report the step."""
-            trainer.pace.steps += 1
-            self.rested = time.perf_counter()
-            self._report(state)
-
-        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - its signature
-            """Report the score."""
-            self._report(state)
 
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             """Take what came after the step before, validation and saving, out of the time that counts."""
             if trainer.pace.steps:
                 trainer.pace.resting += time.perf_counter() - self.rested
 
-        def _report(self, state: Any) -> None:
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - its signature
+            """Report the step."""
+            trainer.pace.steps += 1
+            self.rested, self.speed = time.perf_counter(), trainer.pace.tokens_per_second()
+            if not control.should_evaluate:
+                self._report(state, validated=False)
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - its signature
+            """Report the step with its score."""
+            self._report(state, validated=True)
+
+        def _report(self, state: Any, *, validated: bool) -> None:
             scores = [entry[f"eval_{metric}"] for entry in state.log_history if f"eval_{metric}" in entry]
-            pace, left = trainer.pace, state.max_steps - state.global_step
+            left = trainer.pace.seconds_left(state.max_steps - state.global_step)
             watch(
                 Standing(
-                    state.global_step, state.max_steps, pace.loss, scores[-1] if scores else None,
-                    max(scores, default=None), pace.tokens_per_second(), pace.seconds_left(left),
+                    state.global_step, state.max_steps, validated, trainer.pace.loss, scores[-1] if scores else None,
+                    max(scores, default=None), self.speed, left,
                 )
             )  # fmt: skip
 

@@ -17,6 +17,7 @@ class Standing:
 
     step: int
     steps: int
+    validated: bool  # after this step
     loss: float | None = None  # of the last steps, smoothed
     score: float | None = None  # of the last validation, higher is better: strict F1
     best: float | None = None  # of all validations so far

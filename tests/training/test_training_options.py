@@ -168,7 +168,7 @@ def test_whoever_watches_hears_of_every_step_and_validation(start, tmp_path):
     heard = []
     config = FinetuneConfig(max_steps=4, evaluations=2, learning_rate=3e-3, batch_tokens=256, device="cpu")
     finetune(start, tmp_path / "model", train=TRAIN, validation=VALIDATION, config=config, watch=heard.append)
-    assert [standing.step for standing in heard] == [1, 2, 2, 3, 4, 4]  # twice where it was validated
+    assert [(standing.step, standing.validated) for standing in heard] == [(1, False), (2, True), (3, False), (4, True)]
     assert heard[0].score is None
     assert heard[-1].score is not None
     assert heard[-1].best == max(entry["eval_f1"] for entry in log(tmp_path / "model") if "eval_f1" in entry)
