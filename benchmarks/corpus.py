@@ -308,21 +308,18 @@ def scale(out: Path, sizes: list[int], words: int, workers: int) -> dict[str, An
             "warc_mib": round(size / 2**20, 1),
         }
         print(json.dumps({str(pages): found[str(pages)]}), flush=True)
-    return {"words_about": words, "workers": workers, "by_pages": found}
-
-
-def by_number(entry: tuple[str, Any]) -> int:
-    return int(entry[0])
+    return {f"about {words} words, {workers} workers": found}
 
 
 def record(part: str, figures: dict[str, Any]) -> None:
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     versions = {name: importlib.metadata.version(name) for name in PACKAGES if installed(name)}
     hardware = f"{platform.machine()}, {os.cpu_count()} cores, shared with other work"
-    if part == "scale" and part in known:  # sizes that were run before stay, where nothing else differs
-        before, now = known[part]["figures"], figures
-        if all(before[name] == now[name] for name in ("words_about", "workers")):
-            figures = {**now, "by_pages": dict(sorted((before["by_pages"] | now["by_pages"]).items(), key=by_number))}
+    if part == "scale" and part in known:  # sizes that were run before stay
+        before = known[part]["figures"]
+        for name, sizes in figures.items():
+            sizes.update({size: found for size, found in before.get(name, {}).items() if size not in sizes})
+        figures = {**before, **figures}
     about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware, "python": platform.python_version()}
     known[part] = {**about, "versions": versions, "figures": figures}
     RESULTS.parent.mkdir(exist_ok=True)

@@ -105,7 +105,7 @@ class Signatures:
     def __init__(self, config: SimilarityConfig) -> None:
         self._config = config
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="gonerd-", buffering=0)  # noqa: SIM115 - closed by __exit__
-        self._count = 0
+        self.count = 0  # texts
         self.compared = 0  # pairs
 
     def __enter__(self) -> Signatures:
@@ -118,8 +118,8 @@ class Signatures:
         """Take up the signature of a text, and return the text's number: 0, 1, 2 …"""
         # Half of each minimum: two that differ have the same lower half once in four thousand million.
         self._file.write(values.astype("<u4").tobytes())
-        self._count += 1
-        return self._count - 1
+        self.count += 1
+        return self.count - 1
 
     def clusters(self) -> Iterator[list[int]]:
         """Yield the clusters of two texts or more, each sorted, sorted by their first number.
@@ -129,9 +129,9 @@ class Signatures:
         """
         import numpy as np
 
-        if not self._count:
+        if not self.count:
             return
-        joined = Joined(self._count)
+        joined = Joined(self.count)
         alone = self._first_of_each(joined)
         for band in range(self._config.bands):
             for numbers, sizes in self._buckets(band, alone):
@@ -140,7 +140,7 @@ class Signatures:
         order = np.argsort(roots, kind="stable")
         ends = np.flatnonzero(np.diff(roots[order])) + 1
         start = 0
-        for end in (*ends.tolist(), self._count):
+        for end in (*ends.tolist(), self.count):
             if end - start > 1:
                 yield order[start:end].tolist()
             start = end
@@ -149,7 +149,7 @@ class Signatures:
         """Join the texts with the same signature; return which are the first of theirs and not empty."""
         import numpy as np
 
-        sums, alone = np.zeros(self._count, dtype=np.uint64), np.zeros(self._count, dtype=np.bool_)
+        sums, alone = np.zeros(self.count, dtype=np.uint64), np.zeros(self.count, dtype=np.bool_)
         for start, rows in self._blocks():
             for column in range(rows.shape[1]):
                 sums[start : start + len(rows)] = _mix(sums[start : start + len(rows)] + rows[:, column])
@@ -167,12 +167,12 @@ class Signatures:
         import numpy as np
 
         size = self._config.rows
-        keys = np.zeros(self._count, dtype=np.uint64)
+        keys = np.zeros(self.count, dtype=np.uint64)
         for start, rows in self._blocks():
             part = keys[start : start + len(rows)]
             for column in range(band * size, (band + 1) * size):
                 part[:] = _mix(part + rows[:, column])
-        parts = 1 + self._count // _PART
+        parts = 1 + self.count // _PART
         for number in range(parts):
             found = np.flatnonzero(alone & (keys % np.uint64(parts) == number))
             found = found[np.argsort(keys[found], kind="stable")]
@@ -234,8 +234,8 @@ class Signatures:
 
     def _blocks(self) -> Iterator[tuple[int, NDArray[np.uint32]]]:
         """Yield all signatures in blocks, with the number of the first."""
-        for start in range(0, self._count, _BLOCK):
-            yield start, self._read(start, min(_BLOCK, self._count - start))
+        for start in range(0, self.count, _BLOCK):
+            yield start, self._read(start, min(_BLOCK, self.count - start))
 
     def _rows(self, numbers: NDArray[np.int64]) -> NDArray[np.uint32]:
         import numpy as np

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from gonerd import store
-from gonerd.corpus.dedup import CLUSTERS, Cluster, choose, dedup
+from gonerd.corpus.dedup import CLUSTERS, Choice, Cluster, dedup
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.records import Document, Dropped
@@ -86,7 +86,8 @@ def test_a_looked_up_run_and_a_changed_one(tmp_path):
 
 
 def test_nothing_to_do():
-    assert choose(list, SimilarityConfig()) == ({}, [])
+    choice = Choice(list, SimilarityConfig())
+    assert (list(choice.kept([])), list(choice.clusters()), list(choice.refused())) == ([], [], [])
 
 
 def test_ids_are_unique_and_a_text_that_gives_way_takes_no_other_with_it(tmp_path):
