@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gonerd.dataset.columns import features, to_row
 from gonerd.dataset.files import data_files, read_rows
 from gonerd.dataset.foreign import Reader
 from gonerd.errors import GonerdError, unknown_name
@@ -111,6 +112,18 @@ def _from_name(name: str, split: str) -> Iterator[tuple[Mapping[str, Any], tuple
     loaded = load(repository, revision=revision) if revision else load(repository)
     if split not in loaded:
         raise unknown_name("split", split, loaded, where=name)
-    rows = loaded[split]
-    tags = tuple(rows.features["ner_tags"].feature.names)
-    yield from ((row, tags) for row in rows)
+    rows, scheme = loaded[split], load_scheme()
+    names = {column: _names_of(feature) for column, feature in rows.features.items()}
+    if names.keys() >= features(scheme.tags).keys() and names["ner_tags"]:
+        yield from ((row, names["ner_tags"]) for row in rows)
+        return
+    reader = Reader(source=repository, split=split, scheme=scheme)
+    for number, row in enumerate(rows):
+        told = {column: [names[column][item] for item in row[column]] for column in names if names[column]}
+        example = reader.example({**row, **told}, number=number)
+        yield to_row(example, scheme.tag_ids(example.ner_tags)), scheme.tags
+
+
+def _names_of(feature: Any) -> tuple[str, ...]:
+    """Return what the integers in a column of lists stand for; nothing where they stand for nothing."""
+    return tuple(getattr(getattr(feature, "feature", None), "names", ()))

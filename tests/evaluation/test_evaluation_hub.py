@@ -1,9 +1,11 @@
 """`--data organisation/name`: gold from a Hub on loopback; each command has a process, as `datasets` needs."""
 
 import io
+import json
 import subprocess
 import sys
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hub_stub import hub_environment, hub_stub
@@ -19,10 +21,28 @@ SAMPLE = releases().rows["sample"].path
 TEST = "data/test-00000-of-00001.parquet"
 
 
+def parquet(table):
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    return stream.getvalue()
+
+
 def without_the_first_test_document(files):
-    table, stream = pq.read_table(io.BytesIO(files[TEST])), io.BytesIO()
-    pq.write_table(table.slice(1), stream)
-    return {**files, TEST: stream.getvalue()}
+    return {**files, TEST: parquet(pq.read_table(io.BytesIO(files[TEST])).slice(1))}
+
+
+def of_other_make(examples):
+    """Return a file as most datasets for this task have it: words, and the integers of tags in another order."""
+    names = ["O", *sorted({tag for row in examples for tag in row.ner_tags} - {"O"})]
+    columns = {
+        "doc_id": [row.id for row in examples],
+        "words": [row.tokens for row in examples],
+        "tags": [[names.index(tag) for tag in row.ner_tags] for row in examples],
+    }
+    text, tag = {"dtype": "string", "_type": "Value"}, {"names": names, "_type": "ClassLabel"}
+    lists = {"words": {"feature": text, "_type": "List"}, "tags": {"feature": tag, "_type": "List"}}
+    told = json.dumps({"info": {"features": {"doc_id": text, **lists}}})
+    return parquet(pa.table(columns).replace_schema_metadata({"huggingface": told}))
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +65,8 @@ def stub(tmp_path_factory):
         repository = hub.repositories[NAME]
         repository.tags["v1.0.0"] = repository.head
         hub.add(NAME, without_the_first_test_document(files))
+        hub.add("org/other", {TEST: of_other_make(examples)})
+        hub.add("org/odd", {TEST: parquet(pa.table({"text": ["a"], "stars": [5]}))})
         yield gonerd, repository, home
 
 
@@ -65,12 +87,20 @@ def test_a_dataset_on_the_hub_is_read_at_the_commit_that_the_result_names(stub):
     assert newest.path.name.startswith("org__my-news-test-")
 
 
+def test_a_dataset_of_other_make_is_read_by_its_own_names(stub):
+    gonerd, _, home = stub
+    result = result_of(gonerd("first.jsonl", "--data", "org/other"), home)
+    assert result.strict.micro.f1 == 1.0
+    assert result.strict.micro.gold > 100
+
+
 def test_what_the_hub_does_not_have_is_one_line(stub):
     gonerd, _, _ = stub
     for data, more, said in (
         (NAME, ("--split", "dev"), "validation"),
         (f"{NAME}@v9", (), "no revision 'v9'"),
         ("org/none", (), "no such repository"),
+        ("org/odd", (), "the row has: stars, text"),
     ):
         done = gonerd("first.jsonl", "--data", data, *more)
         assert done.returncode == 2
