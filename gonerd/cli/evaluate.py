@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gonerd.cli.console import progress_bar, say, table
+from gonerd.cli.submit import SubmitToo, send_result
 from gonerd.evaluation.evaluate import RunConfig
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import Outcome, Result, Unscored, read_outcome
@@ -45,7 +46,8 @@ def evaluate(
     out: Path = Path("results"),
     config: Annotated[PredictConfig, Parameter(name="*", negative_iterable="")] = PredictConfig(),  # noqa: B008 - frozen
     run: Annotated[RunConfig, Parameter(name="*")] = RunConfig(),  # noqa: B008 - frozen
-) -> None:
+    submission: Annotated[SubmitToo, Parameter(name="*")] = SubmitToo(),  # noqa: B008 - frozen
+) -> int:
     """Evaluate models on whole documents: every gold word gets a tag, whatever a model's reach.
 
     MODELS are folders in the transformers format or names on the Hub; spaCy pipelines (folders or installed packages);
@@ -71,22 +73,28 @@ def evaluate(
         out: folder for the results.
         config: how the models are run.
         run: what results say of the model.
+        submission: a submission made in the same go.
     """
     from gonerd.cli.leaderboard import read_gold_split
-    from gonerd.evaluation.evaluate import About
+    from gonerd.evaluation.evaluate import About, predictions_path
     from gonerd.models.share import launched_rank
 
+    runs = [pair for model in models for pair in _with_seeds(model, run)]
+    statement = submission.stated(runs, run.name)
     gold = read_gold_split(source.data, source.split, scheme=source.scheme)
     about = About(run, _training(source))
-    paths = [
-        _evaluate(one, gold, out, config, replace(about, run=named))
-        for model in models
-        for one, named in _with_seeds(model, run)
-    ]
-    if launched_rank() == 0:
-        _show([read_outcome(path) for path in paths])
-        for path in paths:
-            say(str(path))
+    paths = [_evaluate(model, gold, out, config, replace(about, run=named)) for model, named in runs]
+    if launched_rank() != 0:
+        return 0
+    _show([read_outcome(path) for path in paths])
+    for path in paths:
+        say(str(path))
+    if statement is None or submission.submit is None:
+        return 0
+    predictions = predictions_path(paths[0])
+    return send_result(
+        paths[0], predictions, submission.submit, statement=statement, config=submission.config, gold=gold
+    )  # fmt: skip
 
 
 def _with_seeds(model: str, run: RunConfig) -> list[tuple[str, RunConfig]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -14,7 +15,15 @@ from gonerd.cli.console import say
 from gonerd.errors import GonerdError
 from gonerd.leaderboard.questions import NEEDED, ask
 from gonerd.leaderboard.send import GIT, HUB, check_target, git_steps, open_pull_request
-from gonerd.leaderboard.submission import Statement, Submission, filled, flag_fault, parse_submission, write_submission
+from gonerd.leaderboard.submission import (
+    Name,
+    Statement,
+    Submission,
+    filled,
+    flag_fault,
+    parse_submission,
+    write_submission,
+)
 
 if TYPE_CHECKING:
     from gonerd.formats.gold import Gold
@@ -35,6 +44,57 @@ class Stated(Statement):
             raise flag_fault(error) from error
 
 
+class StatedBeside(Stated):
+    """The same flags beside those of `gonerd evaluate`, whose `--name` serves both."""
+
+    name: Annotated[Name | None, Parameter(parse=False)] = None
+    """Name of the model, as the board shows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitConfig:
+    """What goes along with a submission, and where it goes."""
+
+    cost: Path | None = None
+    """What `gonerd cost` measured of the model; by default the file among the results that is of the same weights, run
+    in the same way."""
+    to: str | None = None
+    """Where to send it: hub:ORG/REPO opens a pull request on a dataset repository of the Hub, git:ADDRESS shows how to
+    open one on any Git host."""
+
+    def __post_init__(self) -> None:
+        if self.to is not None:
+            check_target(self.to)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitToo:
+    """A submission made in the same go as the evaluation."""
+
+    submit: Path | None = None
+    """Make a submission too, in this folder; takes the flags of `gonerd submit`, asks for the rest at a terminal."""
+    statement: Annotated[StatedBeside, Parameter(name="*", show=False)] = StatedBeside()  # noqa: RUF009 - frozen
+    config: Annotated[SubmitConfig, Parameter(name="*", show=False)] = SubmitConfig()
+
+    def stated(self, runs: Sequence[object], name: str | None) -> Statement | None:
+        """Return what is said about the model to be submitted, or None if none is; checked before anything is computed.
+
+        Raises:
+            GonerdError: there are several models, the name is none for a board, or what is needed is neither said nor
+                can be asked for.
+        """
+        if self.submit is None:
+            if self.config != SubmitConfig() or self.statement != StatedBeside():
+                raise GonerdError("flags of a submission, but none is asked for", remedy="Add --submit FOLDER")
+            return None
+        if len(runs) > 1:
+            raise GonerdError("one model is submitted at a time", where="--submit", remedy="Use gonerd submit after")
+        statement = Stated.model_validate({**self.statement.model_dump(), "name": name})
+        if not _can_ask():
+            _require(statement)
+        return statement
+
+
 def template(data: str, /, *, out: Path, split: str = "test") -> None:
     """Write all that a system needs to take part: documents, a template of predictions, its format, an example.
 
@@ -53,22 +113,6 @@ def template(data: str, /, *, out: Path, split: str = "test") -> None:
 
     number = write_kit(read_documents(data, split), out)
     say(f"{out}: {number} documents to predict; {', '.join(KIT)}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitConfig:
-    """What goes along with a submission, and where it goes."""
-
-    cost: Path | None = None
-    """What `gonerd cost` measured of the model; by default the file among the results that is of the same weights, run
-    in the same way."""
-    to: str | None = None
-    """Where to send it: hub:ORG/REPO opens a pull request on a dataset repository of the Hub, git:ADDRESS shows how to
-    open one on any Git host."""
-
-    def __post_init__(self) -> None:
-        if self.to is not None:
-            check_target(self.to)
 
 
 def submit(
@@ -155,12 +199,20 @@ def _complete(stated: Statement, result: Path, cost: Path | None) -> Submission:
 
     measured = None if cost is None else read_claimed_cost(cost)
     statement = filled(Statement.model_validate(stated.model_dump()), read_claim(result), measured)
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    if _can_ask():
         statement = ask(statement, answer=input, tell=say)
+    _require(statement)
+    return parse_submission(statement.model_dump(exclude_none=True))
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _require(statement: Statement) -> None:
     for name in NEEDED:
         if getattr(statement, name) is None:
             raise GonerdError("is needed", where=f"--{name}", remedy=Statement.model_fields[name].description)
-    return parse_submission(statement.model_dump(exclude_none=True))
 
 
 def _passes(folder: Path, gold: Gold | None) -> bool:
