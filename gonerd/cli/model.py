@@ -1,4 +1,4 @@
-"""`gonerd model`: look at, convert, fine-tune and distil models."""
+"""`gonerd model`: look at, convert, adapt, fine-tune and distil models."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from cyclopts import App, Parameter
 from gonerd.cli.console import say, table
 from gonerd.cli.training_display import training_display
 from gonerd.models.config import ConvertConfig
-from gonerd.training.config import DistillConfig, FinetuneConfig, Schedule
+from gonerd.training.config import AdaptConfig, DistillConfig, FinetuneConfig, Schedule
 
 if TYPE_CHECKING:
     from gonerd.training.seeds import Spread
 
-app = App(name="model", help="Look at, convert, fine-tune and distil models.")
+app = App(name="model", help="Look at, convert, adapt, fine-tune and distil models.")
 
 
 @app.command
@@ -117,6 +117,45 @@ def finetune(
         _say_best(out)
     else:
         _say_spread(train_seeds(out, config, seeds=seeds, train=train_one), out)
+
+
+@app.command
+def adapt(
+    checkpoint: str,
+    /,
+    *,
+    text: Path,
+    out: Path,
+    config: Annotated[AdaptConfig, Parameter(name="*")] = AdaptConfig(),  # noqa: B008 - frozen
+) -> None:
+    """Adapt an encoder to a kind of text before it is fine-tuned: it learns to guess masked words of whole documents.
+
+    The state that guesses best in held-out documents is kept. An interrupted run goes on from its last checkpoint when
+    the same command is given again.
+
+    Example: gonerd model adapt models/long --text articles.jsonl --out models/adapted --max-steps 2000
+
+    Args:
+        checkpoint: an encoder of a type that gonerd's encoder knows: a folder or a name on the Hub.
+        text: a .txt file (one document), a .jsonl or .jsonl.gz file (one a line, under text), or a folder of those.
+        out: folder for the model.
+        config: schedule and masking.
+    """
+    import math
+
+    from gonerd.formats.texts import read_texts
+    from gonerd.training.adapt import METRIC
+    from gonerd.training.adapt import adapt as run
+    from gonerd.training.card import kept_entry
+    from gonerd.training.fit import width_of
+    from gonerd.training.trainer import LOG
+
+    texts = list(read_texts(text))
+    _say_schedule(checkpoint, config.settled(width_of(checkpoint)))
+    with training_display(f"Adapting {out.name}", score="log-likelihood") as watch:
+        run(checkpoint, out, texts=texts, config=config, watch=watch)
+    kept = kept_entry(out / LOG, METRIC)
+    say(f"{out}: perplexity of masked sub-tokens, held out: {math.exp(-kept[f'eval_{METRIC}']):.2f}")
 
 
 @app.command

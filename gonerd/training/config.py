@@ -58,10 +58,8 @@ class Schedule:
     gradient_checkpointing: bool = False
     """Compute the layers' states a second time in place of keeping them: less memory, a third more time."""
     max_length: int | None = None
-    """Longest input in sub-tokens, special tokens included; the model's reach if not given. Longer documents are
-    windowed, in training and validation, as in prediction."""
-    stride: int | None = None
-    """Sub-tokens that neighbouring windows share; a quarter of the longest input if not given."""
+    """Longest input in sub-tokens, special tokens included; the model's reach if not given. Longer documents are read
+    in windows, in training and validation."""
     attention_dropout: float = 0.0
     """Dropout of the encoder's attention weights. Above 0 it keeps torch from its fused attention, which takes several
     times as long; transformers has the checkpoint's own."""
@@ -119,6 +117,8 @@ class Schedule:
 class FinetuneConfig(Schedule):
     """How a model is trained on whole documents; strict F1 on validation decides which state is kept."""
 
+    stride: int | None = None
+    """Sub-tokens that neighbouring windows share, as in prediction; a quarter of the longest input if not given."""
     class_weights: ClassWeights = "none"
     """How much more rare tags count in the loss: balanced by the inverse of their number, inverse-sqrt by that of its
     root; a word counts 1 on average."""
@@ -127,6 +127,23 @@ class FinetuneConfig(Schedule):
     encoder for every checkpoint it knows."""
     scheme: str = "gonerd"
     """Label scheme, by its name in annotation_guidelines/."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptConfig(Schedule):
+    """How an encoder is adapted to texts; the log-likelihood of masked sub-tokens of held-out documents decides."""
+
+    epochs: float | None = 1.0
+    """Passes over the texts."""
+    masked_share: float = 0.15
+    """Share of the sub-tokens to guess; of these 80 % are masked, 10 % are others, 10 % stay (Devlin et al. 2019)."""
+    held_out_tokens: int = 50_000
+    """Sub-tokens of the whole documents, drawn by the seed, that are held out for validation; at least one document."""
+
+    def __post_init__(self) -> None:
+        Schedule.__post_init__(self)
+        if not 0 < self.masked_share < 1:
+            raise GonerdError(f"masked_share is {self.masked_share}", remedy="It must be above 0 and below 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

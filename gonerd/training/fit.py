@@ -21,6 +21,7 @@ from gonerd.models.checkpoints import (
     quietly,
     save_checkpoint,
 )
+from gonerd.models.encode import Reach
 from gonerd.models.load import is_known
 from gonerd.models.reach import window_reach
 from gonerd.models.repository import find_checkpoint
@@ -103,28 +104,59 @@ def write_model(out: Path, run: Run, *, training: Training, start: Callable[[], 
 
     An interrupted run leaves its checkpoints beside `out` and goes on from them.
     """
+
+    def fill(work: Path) -> None:
+        model, tokenizer, loss = start()
+        _fit(model, tokenizer, work, loss=loss, training=training)
+        save_checkpoint(model, tokenizer, work)
+        write_model_card(work, run, model=model, data=_trained_on(model, tokenizer, training), log=work / LOG)
+
+    return write_trained(out, run, seed=training.config.seed, read=len(training.train), fill=fill)
+
+
+def write_trained(out: Path, run: Run, *, seed: int, read: int, fill: Callable[[Path], None]) -> Manifest:
+    """Have a folder filled by training, unless this very run is there already.
+
+    Args:
+        out: the folder.
+        run: what is trained.
+        seed: of all that is drawn.
+        read: documents, for the manifest.
+        fill: trains in a folder, with checkpoints in it, and writes the model there.
+    """
     from transformers import set_seed
 
     if is_current(out, run):
         return read_manifest(out)
     with replacing(out, run) as work, quietly():
         if not (work / MANIFEST).is_file():
-            set_seed(training.config.seed)
-            model, tokenizer, loss = start()
-            _fit(model, tokenizer, work, loss=loss, training=training)
-            save_checkpoint(model, tokenizer, work)
-            data = TrainedOn(len(training.train), fingerprint_of(training.train), fingerprint_of(training.validation))
-            write_model_card(work, run, model=model, data=data, log=work / LOG)
-            write_json(work / MANIFEST, run.manifest(model_files(work), read=len(training.train), dropped=()))
+            set_seed(seed)
+            fill(work)
+            write_json(work / MANIFEST, run.manifest(model_files(work), read=read, dropped=()))
         shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
     return read_manifest(out)
+
+
+def _reach(model: Any, tokenizer: Any, config: FinetuneConfig) -> Reach:
+    return window_reach(model, tokenizer, stride=config.stride, max_length=config.max_length)
+
+
+def _trained_on(model: Any, tokenizer: Any, training: Training) -> TrainedOn:
+    """Return what the card says of the data."""
+    return TrainedOn(
+        documents=len(training.train),
+        train=fingerprint_of(training.train),
+        validation_documents=len(training.validation),
+        validation=fingerprint_of(training.validation),
+        reach=_reach(model, tokenizer, training.config).tokens,
+    )
 
 
 def _fit(model: Any, tokenizer: Any, work: Path, *, loss: Loss, training: Training) -> None:
     """Train a loaded model and leave its best state in it."""
     config, scheme = training.config, training.scheme
     labels = label_map(model.config, scheme)
-    reach = window_reach(model, tokenizer, stride=config.stride, max_length=config.max_length)
+    reach = _reach(model, tokenizer, config)
     outputs = [labels.index(tag) for tag in range(len(scheme.tags))]
     weights = class_weights(_tag_counts(training), config.class_weights)
     batches = TokenBatches(

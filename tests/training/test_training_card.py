@@ -29,12 +29,17 @@ def test_every_figure_of_the_card_is_that_of_the_run(tuned):
     log = [json.loads(line) for line in (tuned / "training_log.jsonl").read_text().splitlines()]
     best = max((entry for entry in log if "eval_f1" in entry), key=lambda entry: entry["eval_f1"])
     scores = [f"{best[f'eval_{name}']:.4f}" for name in ("f1", "precision", "recall")]
-    assert f"| {' | '.join(scores)} |" in card.text
+    assert f"| {best['step']} (kept) | {' | '.join(scores)} |" in card.text
+    assert card.text.count("(kept)") == 1
+    assert "2 of 2 steps" in card.text
+    assert f"{log[0]['batches']} batches of whole documents an epoch" in card.text
+    assert "In the loss counted all tags the same." in card.text
     model = AutoModelForTokenClassification.from_pretrained(tuned)
     assert f"| parameters | {sum(p.numel() for p in model.parameters()):,} |" in card.text
     assert f"| layers | {model.config.num_hidden_layers} |" in card.text
     assert f"`{fingerprint_of(TRAIN)}`" in card.text
-    assert f"`{fingerprint_of(VALIDATION)}`" in card.text
+    assert f"| validation | {len(VALIDATION)} | `{fingerprint_of(VALIDATION)}` |" in card.text
+    assert "| sub-tokens read at once | 64 |" in card.text
     assert f"| training documents | {len(TRAIN)} |" in card.text
     assert "| started from |" in card.text
     shown = json.loads(re.search(r"```json\n(.*?)\n```", card.text, flags=re.DOTALL).group(1))
@@ -66,10 +71,27 @@ def test_a_field_without_a_value_is_refused(monkeypatch, tmp_path):
     (tmp_path / "model.md").write_text("{{ nothing_of_this_name }}")
     monkeypatch.setattr(module, "folder", lambda _: tmp_path)
     with pytest.raises(Exception, match="nothing_of_this_name"):
-        module._fill({})
+        module._fill("model.md", {})
 
 
 def test_a_hub_name_becomes_the_base_model_and_markup_stays_text():
-    assert "base_model: org/name" in module._front("org/name")
-    assert "base_model" not in module._front("/a/b/c")
+    assert "base_model: org/name" in module._front("org/name", "fill-mask")
+    assert "base_model" not in module._front("/a/b/c", "fill-mask")
     assert module._plain("a`b|c\n# d<e>") == "a b c # d e"
+
+
+def test_the_weights_of_the_classes_are_told(tmp_path):
+    config = FinetuneConfig(**SHORT, class_weights="balanced")
+    start = tiny_checkpoint(tmp_path / "tiny")
+    finetune(start, tmp_path / "model", train=TRAIN, validation=VALIDATION, config=config)
+    first = json.loads((tmp_path / "model" / "training_log.jsonl").read_text().splitlines()[0])
+    text = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert f"`B-PER` {first['class_weights']['B-PER']:.2f}, " in text
+
+
+def test_a_card_of_an_lsg_model_does_not_send_to_transformers():
+    values = {name: name for name in re.findall(r"{{ (\w+) }}", (module.folder("hub_card") / "model.md").read_text())}
+    for is_lsg, phrase in ((True, "load_encoder"), (False, "AutoModelForTokenClassification")):
+        text = module._fill("model.md", {**values, "is_lsg": is_lsg})
+        assert phrase in text
+        assert ("AutoModelForTokenClassification" in text) is not is_lsg
