@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 from collections.abc import Iterable, Iterator
 
 # The package behind an import, and the extra that brings it.
@@ -69,6 +70,32 @@ def missing_extra(error: ModuleNotFoundError) -> GonerdError | None:
         f"this command needs the module {error.name!r}",
         remedy=f"""Install it with: python -m pip install "gonerd[{extra}]" """.strip(),
     )
+
+
+FREE_SPACE = "Free some space and run the same command again"
+FREE_TEMPORARY = "Free some space there, or set TMPDIR to a folder with more, and run the same command again"
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # the disk, or what the user may take of it
+
+
+def no_room(error: OSError, where: object, *, remedy: str = FREE_SPACE) -> GonerdError | None:
+    """Return the error for a disk that takes no more, or None if that is not what is wrong."""
+    if error.errno in _FULL:
+        return GonerdError("the disk is full", where=where, remedy=remedy)
+    if error.errno == errno.EFBIG:
+        what = "a file has grown to the largest size allowed here (ulimit -f)"
+        return GonerdError(what, where=where, remedy="Allow larger ones and run the same command again")
+    return None
+
+
+@contextlib.contextmanager
+def room_in(folder: object, *, remedy: str = FREE_SPACE) -> Iterator[None]:
+    """Turn a disk that takes no more into one line that names the folder: the system's error of a write names none."""
+    try:
+        yield
+    except OSError as error:
+        if found := no_room(error, folder, remedy=remedy):
+            raise found from error
+        raise
 
 
 @contextlib.contextmanager

@@ -14,6 +14,8 @@ from enum import StrEnum
 from functools import partial
 from typing import IO
 
+from gonerd.errors import FREE_TEMPORARY, room_in
+
 
 def sha256_of(text: str) -> str:
     """Return the hexadecimal SHA-256 of `text` in UTF-8."""
@@ -240,9 +242,10 @@ class _SortedHashes:
     def add(self, text: str) -> None:
         self._waiting.append(hashlib.sha256(text.encode("utf-8")).digest())
         if len(self._waiting) == self.RUN:
-            run = tempfile.TemporaryFile(prefix="gonerd-")  # noqa: SIM115 - closed by __exit__
-            run.writelines(sorted(self._waiting))
-            run.seek(0)
+            with room_in(tempfile.gettempdir(), remedy=FREE_TEMPORARY):
+                run = tempfile.TemporaryFile(prefix="gonerd-")  # noqa: SIM115 - closed by __exit__
+                run.writelines(sorted(self._waiting))
+                run.seek(0)
             self._runs.append(run)
             self._waiting = []
 

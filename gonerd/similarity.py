@@ -8,6 +8,7 @@ little memory. The result depends on the documents alone: not on their order, no
 
 from __future__ import annotations
 
+import errno
 import re
 import tempfile
 import zlib
@@ -15,6 +16,8 @@ from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
+
+from gonerd.errors import FREE_TEMPORARY, room_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +120,10 @@ class Signatures:
     def add(self, values: NDArray[np.uint64]) -> int:
         """Take up the signature of a text, and return the text's number: 0, 1, 2 …"""
         # Half of each minimum: two that differ have the same lower half once in four thousand million.
-        self._file.write(values.astype("<u4").tobytes())
+        content = values.astype("<u4").tobytes()
+        with room_in(tempfile.gettempdir(), remedy=FREE_TEMPORARY):
+            if self._file.write(content) < len(content):  # a write without a buffer may stop short, and not say so
+                raise OSError(errno.ENOSPC, "no space for the whole signature")
         self.count += 1
         return self.count - 1
 

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gonerd.errors import GonerdError
+from gonerd.errors import GonerdError, room_in
 from gonerd.files import MANIFEST, bring_back, put_in_place, read_json, sha256_file, write_atomic, write_json
 from gonerd.formats import jsonl
 from gonerd.processes import Lock, locked, map_parallel
@@ -120,12 +120,20 @@ def replacing(out: Path, run: Run) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def _output(out: Path) -> Iterator[Lock]:
+    """Hold the lock of an output; in the block, a full disk is one line that names it."""
+    with room_in(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with locked(out.with_name(f".{out.name}.lock"), owner=out) as lock:
+            yield lock
+
+
+@contextlib.contextmanager
 def _work_folder(out: Path, run: Run) -> Iterator[tuple[Path, Lock]]:
     out = out.resolve()  # the folder itself, so that renames stay beside it
     if Path.cwd().is_relative_to(out):
         raise GonerdError("the output cannot be the folder you are in", where=out, remedy="Name a new folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with locked(out.with_name(f".{out.name}.lock"), owner=out) as lock:
+    with _output(out) as lock:
         bring_back(out)
         refuse_foreign(out, run.stage)
         work = out.with_name(f".{out.name}.{run.key[:12]}.partial")

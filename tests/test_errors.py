@@ -59,6 +59,9 @@ def raising(error):
 
 
 FULL = "the disk is full. Free some space and run the same command again"
+TOO_LARGE = (
+    "a file has grown to the largest size allowed here (ulimit -f). Allow larger ones and run the same command again"
+)
 CLOSED = "no permission. Choose another folder, or change its permissions"
 ERRORS = [
     (GonerdError("no such thing", where="a, line 3", remedy="Look again"), "a, line 3: no such thing. Look again"),
@@ -70,6 +73,7 @@ ERRORS = [
     (OSError(errno.ENOSPC, "No space left on device", "/x"), f"/x: {FULL}"),
     (OSError(errno.ENOSPC, "No space left on device"), f"the output: {FULL}"),
     (OSError(errno.EDQUOT, "Disk quota exceeded"), f"the output: {FULL}"),
+    (OSError(errno.EFBIG, "File too large", "/x"), f"/x: {TOO_LARGE}"),
 ]
 
 
@@ -199,7 +203,7 @@ def test_a_full_disk_and_the_run_after_it(gonerd, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", refusing("fsync", errno.ENOSPC))
         result = gonerd(a_stage(tmp_path))
-    assert line_of(result) == f"the output: {FULL}"
+    assert line_of(result) == f"{tmp_path / 'out'}: {FULL}"
     assert not (tmp_path / "out").exists()
     assert gonerd(a_stage(tmp_path))[0] == 0
     assert read_manifest(tmp_path / "out").written == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from typing import NoReturn
@@ -11,9 +10,7 @@ from cyclopts import App, CycloptsError
 from cyclopts.exceptions import UnknownCommandError
 
 from gonerd import __version__
-from gonerd.errors import GonerdError, missing_extra, unknown_name
-
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # the disk, or what the user may take of it
+from gonerd.errors import GonerdError, missing_extra, no_room, unknown_name
 
 COMMANDS = {
     "quickstart": ("quickstart:quickstart", "Run the whole main job over the sample, offline, in a few minutes."),
@@ -108,8 +105,8 @@ def _explain_import(error: ImportError) -> str | None:
 
 
 def _explain_system(error: OSError) -> str | None:
-    if error.errno in _FULL:
-        return f"{error.filename or 'the output'}: the disk is full. Free some space and run the same command again"
+    if full := no_room(error, error.filename or "the output"):
+        return str(full)
     if isinstance(error, PermissionError):
         return f"{error.filename}: no permission. {_remedy_for_permission(error.filename)}"
     return None if error.filename is None else f"{error.filename}: {error.strerror}"

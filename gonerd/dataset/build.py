@@ -20,6 +20,7 @@ from gonerd.errors import GonerdError, unknown_name
 from gonerd.formats.removed import read_removed
 from gonerd.labels import load_scheme
 from gonerd.records import Annotation, Document, Dropped, Example, Manifest, Progress, Reason, sha256_of, silent
+from gonerd.scratch import scratch_room
 from gonerd.store import is_current, read_manifest, sha256_file, shards
 
 __all__ = ["BuildConfig", "Given", "build", "write_dataset"]
@@ -62,8 +63,9 @@ def build(
     if is_current(out, run):
         return read_manifest(out)
     _check_checked(gold, config)
-    builder = _Builder(documents, gold, config, given)
-    plan = builder.plan(progress)
+    with scratch_room():
+        builder = _Builder(documents, gold, config, given)
+        plan = builder.plan(progress)
     return write_rows(
         builder.rows(plan, progress), out, run=run, config=config, close=lambda: builder.close(plan), progress=silent
     )

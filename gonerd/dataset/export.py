@@ -21,7 +21,7 @@ from gonerd.dataset.align import align
 from gonerd.dataset.columns import COLUMNS
 from gonerd.dataset.release import StandoffDocument, standoff
 from gonerd.dataset.tokens import tokenizer
-from gonerd.errors import GonerdError
+from gonerd.errors import GonerdError, room_in
 from gonerd.formats import jsonl
 from gonerd.formats.conll import ConllDocument, conll_lines, read_conll
 from gonerd.formats.spacy import read_spacy, write_spacy
@@ -46,12 +46,13 @@ def export(examples: Iterable[Example], path: Path, *, form: Form) -> int:
         GonerdError: the form cannot hold an example, such as a word with a space in it in CoNLL.
     """
     partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        count = write_spacy(examples, partial) if form == "spacy" else _write(partial, examples, form)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with room_in(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            count = write_spacy(examples, partial) if form == "spacy" else _write(partial, examples, form)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     return count
 
 

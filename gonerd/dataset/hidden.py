@@ -18,7 +18,7 @@ from gonerd.dataset.kept import GOLD
 from gonerd.dataset.plots import PLOTS, link_plots
 from gonerd.dataset.release import RELEASE, STANDOFF, Release
 from gonerd.dataset.statistics import STATISTICS, Statistics, read_statistics
-from gonerd.errors import GonerdError, unknown_name
+from gonerd.errors import GonerdError, room_in, unknown_name
 from gonerd.formats import jsonl
 from gonerd.formats.removed import REMOVED
 from gonerd.records import Manifest, Shard, sha256_of
@@ -84,12 +84,13 @@ def _check(folder: Path, split: str, *, manifest: Manifest, gold: Path) -> None:
 
 
 def _write_gold(folder: Path, split: str, *, gold: Path, manifest: Manifest) -> None:
-    gold.mkdir(parents=True, exist_ok=True)
-    export(read_examples(folder, split), gold / f"{split}.jsonl", form="jsonl")
     prints: Any = manifest.config["fingerprints"]
     build: Any = manifest.config["build"]
     content = {"name": build["name"], "version": build["version"], "split": split, "fingerprint": prints[split]}
-    write_json(gold / GOLD, content)
+    with room_in(gold):
+        gold.mkdir(parents=True, exist_ok=True)
+        export(read_examples(folder, split), gold / f"{split}.jsonl", form="jsonl")
+        write_json(gold / GOLD, content)
 
 
 def _blank(path: Path, target: Path) -> None:

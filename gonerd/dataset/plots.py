@@ -5,6 +5,7 @@ They are drawn to be told apart without colour: by lightness, line style and hat
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,9 +56,10 @@ def write_plots(folder: Path) -> list[Path]:
         axes = figure.add_subplot()
         plot.draw(axes, folder)
         axes.spines[["top", "right"]].set_visible(False)
-        path = folder / PLOTS / plot.file
-        figure.savefig(path, metadata={"Software": None})
-        paths.append(path)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", metadata={"Software": None})
+        paths.append(folder / PLOTS / plot.file)
+        write_atomic(paths[-1], picture.getvalue())
     link_plots(folder)
     return paths
 

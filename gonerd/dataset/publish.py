@@ -18,7 +18,7 @@ from gonerd.dataset.facts import hidden_splits, read_build_config
 from gonerd.dataset.hidden import hide_labels
 from gonerd.dataset.publishable import OPTIONAL, REQUIRED, check_publishable, check_removed, published_files
 from gonerd.dataset.remote import Remote, read_remote, remote_file, remote_manifest
-from gonerd.errors import GonerdError, hub_errors
+from gonerd.errors import FREE_TEMPORARY, GonerdError, hub_errors, room_in
 from gonerd.formats.removed import REMOVED, read_removed
 from gonerd.records import Manifest, Progress, silent
 from gonerd.store import MANIFEST, read_manifest, sha256_file
@@ -124,7 +124,8 @@ def _prepared(folder: Path, config: PublishConfig) -> Iterator[tuple[Path, Path 
     gold = config.gold or folder.resolve().with_name(f"{folder.resolve().name}-{split}-gold")
     with tempfile.TemporaryDirectory(prefix="gonerd-publish-") as work:
         kept = Path(work) / "gold" if config.dry_run else gold
-        hide_labels(folder, split, out=Path(work) / "dataset", gold=kept)
+        with room_in(tempfile.gettempdir(), remedy=FREE_TEMPORARY):
+            hide_labels(folder, split, out=Path(work) / "dataset", gold=kept)
         yield Path(work) / "dataset", gold
 
 

@@ -24,6 +24,7 @@ from gonerd.formats import jsonl
 from gonerd.formats.removed import NOTHING_REMOVED, REMOVED, read_removed
 from gonerd.labels import load_scheme
 from gonerd.records import Dropped, Example, Fingerprint, Manifest, Progress, Shard, fingerprint, silent
+from gonerd.scratch import scratch_room
 from gonerd.store import (
     DROPPED,
     MANIFEST,
@@ -133,9 +134,14 @@ def write_rows(
     with replacing(out, run) as work:
         shutil.rmtree(work)  # what a killed run has left: a dataset is always written from its first row
         work.mkdir()
-        writer = _FolderWriter(work, config)
-        read = writer.take(rows, progress)
-        writer.describe(run, close(), read=read)
+        try:
+            with scratch_room():
+                writer = _FolderWriter(work, config)
+                read = writer.take(rows, progress)
+                writer.describe(run, close(), read=read)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)  # of no use to anyone, and the disk may be full of it
+            raise
     return read_manifest(out)
 
 
