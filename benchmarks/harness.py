@@ -216,19 +216,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The harness beside transformers' own ways.")
     parser.add_argument("model", help="a token classifier's folder")
     parser.add_argument("--gold", type=Path, default=Path("../shared/gold/test.jsonl"))
+    parser.add_argument("--documents", type=int, help="how many, evenly from the file; all if not given")
     parser.add_argument("--piece", type=int, default=5, help="documents in a piece")
     parser.add_argument("--work", type=Path, default=Path("harness-work"))
     parser.add_argument("--record", action="store_true", help=f"write the figures to {RESULTS.name}")
     options = parser.parse_args()
     every = list(read_gold(options.gold, scheme=SCHEME))
-    count = -(-len(every) // options.piece)
-    pieces = [every[number::count] for number in range(count)]
+    chosen = every[:: max(1, len(every) // (options.documents or len(every)))][: options.documents]
+    count = -(-len(chosen) // options.piece)
+    pieces = [chosen[number::count] for number in range(count)]
     report = {
         "date": utc_now(),
         "hardware": describe_hardware("cpu"),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "tokenizers")},
-        "documents": len(every),
-        "words": sum(len(document.tokens) for document in every),
+        "documents": len(chosen),
+        "words": sum(len(document.tokens) for document in chosen),
         "stride": STRIDE,
         "pieces": count,
         "runs": figures(pieces, take_turns(options.model, pieces, options.work)),
