@@ -97,11 +97,11 @@ def encode_documents(tokenizer: Any, documents: Iterable[Sequence[str]], *, reac
 
     Each word is tokenized by itself with a space before it, as the tokenizer would meet it in running text.
     """
-    specials = special_tokens(tokenizer)
+    specials, before = special_tokens(tokenizer), space_before_words(tokenizer)
     batch: list[list[str]] = []
     number = 0
     for words in documents:
-        batch.append(list(words))
+        batch.append([f"{before}{word}" if word else word for word in words])
         if len(batch) == BATCH:
             yield from _encode_batch(tokenizer, batch, number, specials, reach)
             number, batch = number + len(batch), []
@@ -168,3 +168,14 @@ def special_tokens(tokenizer: Any) -> Specials:
     before = next((place for place, mark in enumerate(special) if not mark), len(ids))
     after = next((place for place, mark in enumerate(reversed(special)) if not mark), 0)
     return Specials(tuple(ids[:before]), tuple(ids[len(ids) - after :]))
+
+
+def space_before_words(tokenizer: Any) -> str:
+    """Return what must stand before each word so that its sub-tokens are those that it has in running text."""
+    running = tokenizer("of the", add_special_tokens=False)["input_ids"]
+    for before in ("", " "):
+        ((ids, word_ids),) = sub_tokens(tokenizer, [[f"{before}of", f"{before}the"]])
+        last = [number for number, word in zip(ids, word_ids, strict=True) if word == 1]
+        if last and running[-len(last) :] == last and len(running) > len(last):
+            return before
+    return ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gonerd.encoding import Specials, special_tokens, split_windows, sub_tokens
+from gonerd.encoding import Specials, space_before_words, special_tokens, split_windows, sub_tokens
 from gonerd.errors import GonerdError
 
 if TYPE_CHECKING:
@@ -209,15 +209,4 @@ def _reading(tokenizer: Any, max_length: int | None, stride: int, *, all_sub_tok
     own = copy.deepcopy(tokenizer)  # the caller's stays as it is
     if getattr(own, "add_prefix_space", None) is False:
         own.add_prefix_space = True  # some classes refuse words otherwise; the space is given with the word
-    return _Reading(own, _before_words(own), special_tokens(own), max_length, stride, all_sub_tokens)
-
-
-def _before_words(tokenizer: Any) -> str:
-    """Return what must stand before each word so that its sub-tokens are those that it has in running text."""
-    running = tokenizer("of the", add_special_tokens=False)["input_ids"]
-    for before in ("", " "):
-        ((ids, word_ids),) = sub_tokens(tokenizer, [[f"{before}of", f"{before}the"]])
-        last = [number for number, word in zip(ids, word_ids, strict=True) if word == 1]
-        if last and running[-len(last) :] == last and len(running) > len(last):
-            return before
-    return ""
+    return _Reading(own, space_before_words(own), special_tokens(own), max_length, stride, all_sub_tokens)

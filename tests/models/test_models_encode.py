@@ -2,7 +2,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_models import SCHEME, tiny_checkpoint
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from gonerd.models.checkpoints import load_checkpoint
@@ -79,3 +79,36 @@ def test_more_documents_than_a_batch_keep_their_numbers(tokenizer):
     documents = [[str(number)] for number in range(150)]
     encoded = list(encode_documents(tokenizer, documents, reach=Reach(16, 2)))
     assert [piece.document for document in encoded for piece in document.pieces] == list(range(150))
+
+
+def byte_level(step):
+    """Return a tokenizer of bytes in pairs, as GPT-2's and its followers', with some way of cutting text."""
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = step
+    inner.train_from_iterator(
+        ["boats of the harbour don't stop at the bridge"] * 5,
+        trainers.BpeTrainer(vocab_size=340, special_tokens=["<s>"]),
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>")
+
+
+CUT = Regex(r" ?[a-z]+| ?[^\sa-z]+")  # as in Llama 3's tokenizer, which encoders such as EuroBERT have
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        pre_tokenizers.ByteLevel(add_prefix_space=True),
+        pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(CUT, "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)]
+        ),
+    ],
+)
+def test_words_have_the_sub_tokens_that_they_have_in_running_text(step):
+    tokenizer = byte_level(step)
+    running = tokenizer("the boats of the don't harbour", add_special_tokens=False)["input_ids"]
+    (document,) = encode_documents(tokenizer, [["boats", "of", "the", "don't", "harbour"]], reach=Reach(64, 0))
+    (piece,) = document.pieces
+    assert piece.input_ids.tolist() == running[-len(piece.input_ids) :]
+    assert len(piece.input_ids) < len(running)
