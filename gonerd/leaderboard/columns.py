@@ -63,9 +63,13 @@ def columns_of(board: Board) -> list[Column]:
     return [column for column in _columns(board) if _has(column, board)]
 
 
-def left_out_of(board: Board) -> list[Column]:
-    """Return the columns in which no entry has anything."""
-    return [column for column in _columns(board) if not _has(column, board)]
+def left_out_of(board: Board) -> dict[str, list[str]]:
+    """Return the titles of the columns in which no entry has anything, by the reason."""
+    found: dict[str, list[str]] = {}
+    for column in _columns(board):
+        if not _has(column, board):
+            found.setdefault(column.missing, []).append(column.title)
+    return found
 
 
 def _has(column: Column, board: Board) -> bool:

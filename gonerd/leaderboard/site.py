@@ -133,7 +133,7 @@ def _view(board: Board) -> dict[str, Any]:
         "plots": {name: plot for name, plot in plots.items() if plot is not None},
         "filters": [(choice, sorted(set(choices[choice.key]))) for choice in filters],
         "hardware": hardware_of(board),
-        "left_out": left_out_of(board) if board.entries else [],
+        "left_out": left_out_of(board),
     }
 
 

@@ -14,7 +14,7 @@ from gonerd.sample.quickstart import Workspace
 
 DATA = "gonerd-quickstart"
 TIMED, TURNS = 6, 7
-LENGTHS, SECONDS = (512, 2048), 10.0  # of one document alone, and for each of them
+LENGTHS, SECONDS = (512, 4096), 10.0  # of one document alone, and for each of them
 """Test documents that both models are timed on, and how often."""
 
 
@@ -151,7 +151,9 @@ def time_in_turns(workspace: Workspace) -> dict[str, float]:
 
 def build_leaderboard(workspace: Workspace) -> list[str]:
     """Write both results as submissions, verify them by scoring again, and render the board."""
+    from gonerd.evaluation.cost_report import cost_of, costs_in
     from gonerd.evaluation.evaluate import predictions_path
+    from gonerd.evaluation.result import read_result
     from gonerd.leaderboard.policy import VerifyPolicy
     from gonerd.leaderboard.site import build_site
     from gonerd.leaderboard.submission import write_submission
@@ -159,11 +161,14 @@ def build_leaderboard(workspace: Workspace) -> list[str]:
     from gonerd.sample.describe import submission
 
     gold = test_gold(workspace)
-    folders = []
+    results, folders = workspace.folder("results"), []
     for name in ("teacher", "student"):
         result = workspace.config.out / workspace.figures["evaluation"][name]["result"]
         folder = workspace.folder("submissions", name)
-        folders.append(write_submission(result, predictions_path(result), folder, submission=submission(name)))
+        cost = cost_of(read_result(result), costs_in(results))
+        place = None if cost is None else results / cost.path
+        stated = submission(name)
+        folders.append(write_submission(result, predictions_path(result), folder, submission=stated, cost_path=place))
     done = verify_all(folders, gold, policy=VerifyPolicy())
     write_report(done, workspace.folder("submissions", "verification.json"))
     rejected = [verification for verification in done if not verification.verified]

@@ -375,3 +375,14 @@ def test_rows_beyond_the_first_are_in_the_page_and_wait() -> None:
     waiting, _, after = rest.partition("</template>")
     assert (first.count('scope="row"'), waiting.count('scope="row"'), after.count('scope="row"')) == (50, 70, 0)
     assert "all are in the downloads" in after
+
+
+def test_a_column_without_a_figure_is_left_out_and_the_page_says_why() -> None:
+    page = render_page([board(entry("a", 0.5, words_per_second=2.0), entry("b", 0.4))])
+    told = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page))
+    assert "Latency, Memory (gonerd cost measures it, and a submission takes its file along)" in told
+    assert "Kept (of students whose teacher is on the board)" in told
+    assert "Words/s (" not in told
+    assert "1 without such a figure not drawn" in told
+    hints = [attributes.get("title", "") for tag, attributes in Elements(page).found if tag == "td"]
+    assert "gonerd cost measures it, and a submission takes its file along" in hints  # of the one that has none
