@@ -89,13 +89,14 @@ def of_training(model: Path, times: Path, *, documents: Sequence[Example]) -> di
 def _speed(times: Path, *, epochs: float, sub_tokens: int, checked: set[int]) -> dict[str, Any]:
     """Return the seconds of an epoch by the wall and by the processor, from the mean step, and sub-tokens a second.
 
-    A step that follows a validation, whose time would count for it, and the first of a session are left out.
+    A validated step and the one after it, for which validation and saving would count, and the first of a session are
+    left out.
     """
     rows = [row for _, row in _lines(times)]
     steps = [
         (later[3] - sooner[3], later[4] - sooner[4])
         for sooner, later in pairwise(rows)
-        if later[0] == sooner[0] and later[1] == sooner[1] + 1 and sooner[1] not in checked
+        if later[0] == sooner[0] and later[1] == sooner[1] + 1 and not {sooner[1], later[1]} & checked
     ]
     if not steps:
         return {}

@@ -19,6 +19,7 @@ class Plan:
     kind: str  # "reach": one of those compared; "ablation": what another setting changes
     base: str | None = None  # the configuration that it changes
     convert: dict[str, Any] = field(default_factory=dict)  # options of `gonerd model convert`; none: as it is
+    adapt: dict[str, Any] = field(default_factory=dict)  # options of `gonerd model adapt`, on `text/`; none: it is not
     finetune: dict[str, Any] = field(default_factory=dict)  # options of `gonerd model finetune`
     train_share: float = 1.0  # of the training documents of each source
 

@@ -24,11 +24,13 @@ from gonerd.evaluation.evaluate import About, RunConfig, evaluate
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import read_result
 from gonerd.evaluation.views import surfaces
+from gonerd.formats.texts import read_texts
 from gonerd.models.config import ConvertConfig
 from gonerd.models.convert import convert_checkpoint
 from gonerd.records import Example
 from gonerd.store import sha256_file
-from gonerd.training.config import FinetuneConfig
+from gonerd.training.adapt import adapt
+from gonerd.training.config import AdaptConfig, FinetuneConfig
 from gonerd.training.finetune import finetune
 from gonerd.training.watch import counting
 
@@ -68,11 +70,19 @@ class Workplace:
         }  # fmt: skip
 
     def start(self, plan: Plan) -> Path:
-        """Return the folder to fine-tune: the encoder as it is, or converted."""
+        """Return the folder to fine-tune: the encoder as it is, or converted, and adapted to texts."""
         if not plan.convert:
             return self.encoder
         out = self.work / "encoders" / "-".join(str(value) for value in plan.convert.values())
         convert_checkpoint(self.encoder, out, config=ConvertConfig(**plan.convert))
+        return self.adapted(out, plan) if plan.adapt else out
+
+    def adapted(self, start: Path, plan: Plan) -> Path:
+        """Return the converted encoder after masked-language-model training on the texts."""
+        out = self.work / "encoders" / f"{plan.name}-adapted"
+        times = StepTimes(self.work / "times" / f"{plan.name}-adapted.jsonl", f"{plan.name}, adapting")
+        config = AdaptConfig(**{"device": "cpu", **plan.adapt})
+        adapt(start, out, texts=list(read_texts(self.shared / "text")), config=config, watch=counting(times))
         return out
 
     def evaluate(self, model: str | Path, *, name: str, config: PredictConfig | None = None) -> dict[str, Any]:
