@@ -82,6 +82,11 @@ def regenerate(
             release, out, settings=settings, cluster=cluster, watch=display.watch, progress=display.progress
         )
     show(report)
+    if unknown := [name for name in report.sources if name not in {source.name for source in settings.sources}]:
+        say(
+            f"No source file is known for {', '.join(unknown)}: the pages were read without its selectors. "
+            "If the release was made with one, name it: --source FILE"
+        )
     say(f"Each document with what became of it: {out / 'outcomes.jsonl'}")
     if report.total.exact:
         say(

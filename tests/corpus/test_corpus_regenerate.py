@@ -174,6 +174,27 @@ def test_settings_are_checked(options, message):
         RegenerateConfig(**options)
 
 
+def test_a_source_that_is_not_known_is_named(release, tmp_path, capsys):
+    with serve(SITE) as address, pytest.raises(SystemExit) as end:
+        main(
+            [
+                "corpus",
+                "regenerate",
+                str(release),
+                "--out",
+                str(tmp_path / "again"),
+                "--proxy",
+                address,
+                "--delay-s",
+                "0",
+            ]
+        )
+    assert end.value.code == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "No source file is known for sample" in shown
+    assert "--source FILE" in shown
+
+
 def test_the_command(release, tmp_path, capsys):
     out = tmp_path / "again"
     with serve(SITE) as address, pytest.raises(SystemExit) as end:
@@ -184,6 +205,7 @@ def test_the_command(release, tmp_path, capsys):
     assert end.value.code == 0
     shown = capsys.readouterr().out
     assert "100.0%" in shown
+    assert "No source file" not in shown
     assert "gonerd dataset build --release" in shown
     report = json.loads((out / "report.json").read_text())
     assert report["total"]["exact"] == 14
