@@ -9,7 +9,14 @@ import torch
 from encoder_support import PAIRS, padded, renamed, shape_of, tokens
 
 from gonerd.errors import GonerdError
-from gonerd.models.config import BigBirdAttention, EncoderConfig, FullAttention, LongformerAttention
+from gonerd.models.config import (
+    BigBirdAttention,
+    EncoderConfig,
+    FullAttention,
+    LongformerAttention,
+    LSGAttention,
+    NystromformerAttention,
+)
 from gonerd.models.encoder import Encoder
 from gonerd.models.packing import Layout, pack, unpack
 
@@ -21,6 +28,9 @@ ATTENTIONS = {
     "bigbird": BigBirdAttention(block=16, random_blocks=2),
     "bigbird, sparse": BigBirdAttention(block=16, random_blocks=2, short="sparse"),
     "bigbird, random": BigBirdAttention(block=16, random_blocks=2, randomness="random"),
+    "lsg": LSGAttention(block=16, sparse_block=16, factor=4, global_tokens=2),
+    "nystromformer": NystromformerAttention(convolution=5),
+    "nystromformer, landmarks": NystromformerAttention(convolution=5, landmarks=16, approximate=True),
 }
 each_attention = pytest.mark.parametrize("attention", ATTENTIONS.values(), ids=ATTENTIONS)
 
@@ -152,12 +162,13 @@ def test_it_learns(attention):
 
 
 @torch.no_grad()
+@each_attention
 @pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
-def test_compiled_layers_break_no_graph_and_compile_once(backend):
+def test_compiled_layers_break_no_graph_and_compile_once(backend, attention):
     torch._dynamo.reset()
     counters = torch._dynamo.utils.counters
     counters.clear()
-    encoder, plain = (encoder_of(ATTENTIONS["bigbird"]) for _ in range(2))
+    encoder, plain = (encoder_of(attention) for _ in range(2))
     encoder.compile_layers(backend)
     graphs = []
     for lengths in ((300, 20), (41,), (777, 3, 3), (128,)):
