@@ -74,7 +74,9 @@ def test_padded(case, answers, left):
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 def test_packed(case, answers, align, engine):
     name, encoder = case
-    documents = documents_of(name, most=600 if engine == "flex" else 1024)
+    documents = documents_of(name, most=1024)
+    if engine == "flex":  # which takes the square of the row where it is not compiled
+        documents = {length: documents[length] for length in (1, 65, 513 if name == "published" else 300)}
     rows = pack(list(documents.values()), 1400, align=align)
     outputs = [encoder(row.input_ids, layout=replace(row.layout, engine=engine)) for row in rows]
     hidden = unpack(rows, [output.last_hidden_state for output in outputs])
