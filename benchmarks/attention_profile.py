@@ -11,6 +11,8 @@ from attention_pairs import CLOCKS, DTYPES, SIZES, Pair, Shape, draw
 from torch.nn.functional import linear
 
 from gonerd.evaluation.machine import wait_for
+from gonerd.models.attention.full import Whole
+from gonerd.models.attention.lsg import Blocks, RowsLayout
 from gonerd.models.attention.pattern import Runs
 from gonerd.models.packing import Layout
 
@@ -77,10 +79,11 @@ def _linear_flops(shape: Shape) -> float:
 
 def _attention_flops(pair: Pair, shape: Shape) -> float:
     """Return the operations of scores and values: those of the tiles, which is what is computed."""
-    layout = Layout(starts=(0,), lengths=(LENGTH,), slots=LENGTH)
-    pattern = getattr(pair.ours.model.layers[0].attention, "pattern", None)
-    if pattern is None:  # every query with every key
-        return 4.0 * LENGTH**2 * SIZES[shape.size][0] * shape.layers
+    layout = Layout.of_lengths([LENGTH], torch.device("cpu"))
+    pattern = getattr(pair.ours.model.layers[0].attention, "pattern", Whole())
+    if shape.architecture == "lsg":
+        settings = pair.ours.model.config.attention
+        layout, pattern = RowsLayout.of(layout, settings), Blocks(settings)
     pairs = 0
     for tile in pattern.tiles(layout):
         keys = tile.keys.size if isinstance(tile.keys, Runs) else tile.keys.shape[1]
