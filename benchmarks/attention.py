@@ -62,12 +62,12 @@ class Record:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.rows: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
+        self.rows = self._recorded()
         self.fixed = {"hardware": describe_hardware(args.device), "compiled": args.compile, "clock": args.clock}
         self.other_work = other_work(args.device)
 
     def has(self, **of: Any) -> bool:
-        """Tell whether something is recorded already, with a reference if there can be one."""
+        """Tell whether something is recorded already."""
         return any(self._same(row, {**of, **self.fixed}) for row in self.rows)
 
     def add(self, row: dict[str, Any]) -> None:
@@ -77,10 +77,15 @@ class Record:
             "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers")},
         }  # fmt: skip
         print(json.dumps(row), flush=True)
-        self.rows = [old for old in self.rows if not self._same(old, row)] + [row]
+        self.rows = [old for old in self._recorded() if not self._same(old, row)] + [row]
         if self.args.record:
             RESULTS.write_text(json.dumps(self.rows, indent=1) + "\n")
             write_tables(self.rows, RESULTS.with_suffix(".md"))
+
+    @staticmethod
+    def _recorded() -> list[dict[str, Any]]:
+        """Read what is recorded, by whatever run."""
+        return json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
 
     @staticmethod
     def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
