@@ -91,7 +91,10 @@ def finetune(
 
     An interrupted run goes on from its last checkpoint when the same command is given again.
 
-    Example: gonerd model finetune models/small --data gonerd-dataset --out models/teacher --learning-rate 2e-3
+    Example: gonerd model finetune models/small --data gonerd-dataset --out models/teacher --seeds 5
+
+    Several GPUs: accelerate launch --num_processes 4 -m gonerd model finetune … A step then takes 4 x accumulate
+    batches, each process its own, and an epoch has as many fewer steps.
 
     Args:
         checkpoint: a token-classification model, or an encoder to give a new head: a folder or a name on the Hub.
@@ -155,7 +158,7 @@ def adapt(
     with training_display(f"Adapting {out.name}", score="log-likelihood") as watch:
         run(checkpoint, out, texts=texts, config=config, watch=watch)
     kept = kept_entry(out / LOG, METRIC)
-    say(f"{out}: perplexity of masked sub-tokens, held out: {math.exp(-kept[f'eval_{METRIC}']):.2f}")
+    _say_once(f"{out}: perplexity of masked sub-tokens, held out: {math.exp(-kept[f'eval_{METRIC}']):.2f}")
 
 
 @app.command
@@ -194,25 +197,36 @@ def _mebibytes(size: int) -> str:
     return f"{size / 2**20:,.0f} MiB"
 
 
+def _say_once(text: str) -> None:
+    """Print a line, in the first of several processes alone."""
+    from gonerd.models.share import launched_rank
+
+    if launched_rank() == 0:
+        say(text)
+
+
 def _say_schedule(checkpoint: str, config: Schedule) -> None:
     """Say what was chosen, or is usual for a model of this size."""
     length = f"{config.max_steps:,} steps" if config.max_steps else f"{config.epochs:g} epochs"
     batches = f"{config.batch_tokens:,} sub-tokens" + (f" x {config.accumulate}" if config.accumulate > 1 else "")
-    say(f"from {checkpoint}: {length}, batches of {batches}, learning rate {config.learning_rate:g}")
+    _say_once(f"from {checkpoint}: {length}, batches of {batches}, learning rate {config.learning_rate:g}")
 
 
 def _say_best(out: Path) -> None:
     from gonerd.training.card import kept_validation
     from gonerd.training.trainer import LOG
 
-    say(f"{out}: strict F1 on validation {100 * kept_validation(out / LOG)['f1']:.2f}")
+    _say_once(f"{out}: strict F1 on validation {100 * kept_validation(out / LOG)['f1']:.2f}")
 
 
 def _say_spread(spread: Spread, out: Path) -> None:
+    from gonerd.models.share import launched_rank
+
     rows = [
         [str(score.seed), *(f"{100 * value:.2f}" for value in (score.f1, score.precision, score.recall))]
         for score in spread.scores
     ]
-    table(["seed", "strict F1", "precision", "recall"], rows)
+    if launched_rank() == 0:
+        table(["seed", "strict F1", "precision", "recall"], rows)
     apart = "" if spread.deviation is None else f" ± {100 * spread.deviation:.2f}"
-    say(f"{out}: strict F1 on validation {100 * spread.mean:.2f}{apart}, {len(spread.scores)} seeds")
+    _say_once(f"{out}: strict F1 on validation {100 * spread.mean:.2f}{apart}, {len(spread.scores)} seeds")

@@ -25,7 +25,13 @@ def training_display(title: str, *, score: str = "F1") -> Iterator[Watch]:
         title: what is being done.
         score: what decides which state is kept.
     """
+    from gonerd.models.share import launched_rank
+    from gonerd.training.watch import unwatched
+
     place = console(stderr=True)
+    if launched_rank() > 0:
+        yield unwatched
+        return
     if not place.is_interactive:
         yield _lines(place, title, score)
         return

@@ -44,6 +44,16 @@ class Share:
                 raise GonerdError(found)
         return {place: answer for found in parts for place, answer in found.items()}
 
+    def agree(self, value: Answer) -> Answer:
+        """Return the first process's value in all of them, once all have come here."""
+        if self.size == 1:
+            return value
+        from accelerate.utils import broadcast_object_list
+
+        values = [value]
+        broadcast_object_list(values)
+        return values[0]
+
 
 ALONE = Share()
 

@@ -18,6 +18,7 @@ from gonerd.models.checkpoints import checkpoint_name, checkpoint_revision, load
 from gonerd.models.encode import EncodedDocument, Piece, encode_documents
 from gonerd.models.reach import window_reach
 from gonerd.models.repository import find_checkpoint
+from gonerd.models.share import launched_rank
 from gonerd.records import Manifest, sha256_of
 from gonerd.store import Run
 from gonerd.training.card import write_adapted_card
@@ -75,10 +76,12 @@ def adapt(
         )
         batches = TextBatches(training, max_tokens=config.batch_tokens, seed=config.seed)
         train(model, batches, work, objective=objective, config=config, watch=watch)
+        if launched_rank() > 0:
+            return
         save_checkpoint(model, tokenizer, work)
         write_adapted_card(work, run, model=model, documents=len(texts), log=work / LOG)
 
-    return write_trained(out, run, seed=config.seed, read=len(texts), fill=fill)
+    return write_trained(out, run, config=config, read=len(texts), fill=fill)
 
 
 def _encoded(tokenizer: Any, model: Any, texts: Sequence[str], config: AdaptConfig) -> tuple[list[Piece], list[Piece]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from gonerd.errors import GonerdError
+from gonerd.models.share import launched_share
 from gonerd.models.tagging import Device
 
 TrainingPrecision = Literal["fp32", "bf16", "fp16"]
@@ -101,8 +102,10 @@ class Schedule:
         )
 
     def settings(self) -> dict[str, Any]:
-        """Return all that can change the outcome."""
-        return {name: value for name, value in asdict(self).items() if name != "tensorboard"}
+        """Return all that can change the outcome; the number of processes too, where there are several."""
+        processes = launched_share(self.device).size
+        more = {"processes": processes} if processes > 1 else {}
+        return {name: value for name, value in asdict(self).items() if name != "tensorboard"} | more
 
     def steps(self, batches: int, *, processes: int = 1) -> int:
         """Return the number of steps of the whole training, with so many batches in an epoch."""

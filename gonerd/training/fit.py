@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,13 +26,14 @@ from gonerd.models.encode import Reach
 from gonerd.models.load import is_known
 from gonerd.models.reach import window_reach
 from gonerd.models.repository import find_checkpoint
+from gonerd.models.share import launched_rank, launched_share
 from gonerd.models.small import model_files
 from gonerd.models.tagging import Decoding, Precision, packed_forward, padded_forward, tag_documents
 from gonerd.records import Example, Manifest, sha256_of
 from gonerd.scoring import score_tag_ids
 from gonerd.store import MANIFEST, Run, is_current, read_manifest, replacing, write_json
 from gonerd.training.card import TrainedOn, write_model_card
-from gonerd.training.config import FinetuneConfig
+from gonerd.training.config import FinetuneConfig, Schedule
 from gonerd.training.losses import class_weights
 from gonerd.training.rows import Rows, TokenBatches, encode_examples, fingerprint_of
 from gonerd.training.trainer import CHECKPOINTS, LOG, Objective, train
@@ -108,32 +110,41 @@ def write_model(out: Path, run: Run, *, training: Training, start: Callable[[], 
     def fill(work: Path) -> None:
         model, tokenizer, loss = start()
         _fit(model, tokenizer, work, loss=loss, training=training)
+        if launched_rank() > 0:
+            return
         save_checkpoint(model, tokenizer, work)
         write_model_card(work, run, model=model, data=_trained_on(model, tokenizer, training), log=work / LOG)
 
-    return write_trained(out, run, seed=training.config.seed, read=len(training.train), fill=fill)
+    return write_trained(out, run, config=training.config, read=len(training.train), fill=fill)
 
 
-def write_trained(out: Path, run: Run, *, seed: int, read: int, fill: Callable[[Path], None]) -> Manifest:
+def write_trained(out: Path, run: Run, *, config: Schedule, read: int, fill: Callable[[Path], None]) -> Manifest:
     """Have a folder filled by training, unless this very run is there already.
+
+    Of several processes, as `accelerate launch` starts them, all train and the first alone writes.
 
     Args:
         out: the folder.
         run: what is trained.
-        seed: of all that is drawn.
+        config: its seed and device.
         read: documents, for the manifest.
-        fill: trains in a folder, with checkpoints in it, and writes the model there.
+        fill: trains in a folder, with checkpoints in it, and in the first process writes the model there.
     """
     from transformers import set_seed
 
-    if is_current(out, run):
+    share = launched_share(config.device)
+    if share.agree(is_current(out, run)):
         return read_manifest(out)
-    with replacing(out, run) as work, quietly():
-        if not (work / MANIFEST).is_file():
-            set_seed(seed)
+    with replacing(out, run) if share.rank == 0 else nullcontext(Path()) as place, quietly():
+        work, trained = share.agree((place, (place / MANIFEST).is_file()))
+        if not trained:
+            set_seed(config.seed)
             fill(work)
+        if share.rank == 0 and not trained:
             write_json(work / MANIFEST, run.manifest(model_files(work), read=read, dropped=()))
-        shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
+        if share.rank == 0:
+            shutil.rmtree(work / CHECKPOINTS, ignore_errors=True)
+    share.agree(None)  # the folder is in its place
     return read_manifest(out)
 
 
@@ -202,7 +213,8 @@ def _validate(
         forward = packed_forward(model.encoder, precision=precision)
     else:
         forward = padded_forward(model, precision=precision)
-    tags = tag_documents(forward, rows.documents, decoding=decoding, max_tokens=config.batch_tokens)
+    share = launched_share(config.device)
+    tags = tag_documents(forward, rows.documents, decoding=decoding, max_tokens=config.batch_tokens, share=share)
     starts = np.cumsum([0, *(len(answer) for answer in tags)])[:-1]
     counts = score_tag_ids(np.concatenate(rows.tags), np.concatenate(tags), starts, scheme=scheme).micro
     return {"f1": counts.f1, "precision": counts.precision, "recall": counts.recall}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gonerd.errors import GonerdError
+from gonerd.models.share import launched_rank
 from gonerd.store import canonical, read_json, write_json
 from gonerd.training.card import kept_validation
 from gonerd.training.config import FinetuneConfig
@@ -72,7 +73,8 @@ def train_seeds(
         folder = seed_folder(out, seed)
         train(folder, replace(config, seed=seed))
         scores.append(SeedScore(seed, **kept_validation(folder / LOG)))
-        write_json(out / SUMMARY, _summary(Spread(tuple(scores)), folder))
+        if launched_rank() == 0:
+            write_json(out / SUMMARY, _summary(Spread(tuple(scores)), folder))
     return Spread(tuple(scores))
 
 

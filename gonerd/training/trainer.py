@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.models.share import launched_share
 from gonerd.models.tagging import choose_device
 from gonerd.store import read_json
 from gonerd.training.config import Schedule
@@ -58,7 +59,8 @@ def train(model: Any, batches: Any, work: Path, *, objective: Objective, config:
         # transformers is renaming it.
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         enable()
-    last = _last_checkpoint(work / CHECKPOINTS)
+    share = launched_share(config.device)
+    last = share.agree(_last_checkpoint(work / CHECKPOINTS) if share.rank == 0 else None)
     trainer = _trainer(model, batches, work, objective=objective, config=config, watch=watch)
     if config.tensorboard is not None:
         _add_tensorboard(trainer, config.tensorboard, last)
@@ -75,7 +77,8 @@ def train(model: Any, batches: Any, work: Path, *, objective: Objective, config:
     }
     # How long this process took is left out, and a checkpoint has sorted its keys: a resumed run writes the same log.
     history = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
-    jsonl.write(work / LOG, [first, *({"step": entry["step"], **dict(sorted(entry.items()))} for entry in history)])
+    if share.rank == 0:
+        jsonl.write(work / LOG, [first, *({"step": entry["step"], **dict(sorted(entry.items()))} for entry in history)])
 
 
 def _last_checkpoint(folder: Path) -> str | None:
@@ -249,7 +252,7 @@ def _arguments(folder: Path, config: Schedule, *, batches: int, metric: str) -> 
     device = choose_device(config.device)
     if config.precision == "fp16" and device == "cpu":
         raise GonerdError("fp16 needs CUDA", remedy="Use --precision bf16 or fp32")
-    steps = config.steps(batches)
+    steps = config.steps(batches, processes=launched_share(config.device).size)
     every = math.ceil(steps / config.evaluations)
     # A resumed run logs the mean loss of the steps since its checkpoint: both logs are the same if it logged there.
     logged = max(number for number in range(1, max(1, steps // 50) + 1) if every % number == 0)
