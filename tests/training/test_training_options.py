@@ -151,6 +151,11 @@ def test_bf16_trains_and_fp16_needs_cuda(start, tmp_path):
         run(start, tmp_path / "fp16", precision="fp16")
 
 
+def test_a_loss_that_is_no_number_any_more_stops_with_one_line(start, tmp_path):
+    with pytest.raises(GonerdError, match=r"the loss is (nan|inf) at step \d"):
+        run(start, tmp_path / "model", max_steps=8, learning_rate=1e30, warmup_share=0.0)
+
+
 def test_tensorboard_gets_losses_and_scores_and_changes_nothing(start, tmp_path):
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     plain = run(start, tmp_path / "plain")
