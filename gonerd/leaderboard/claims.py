@@ -142,8 +142,7 @@ def check_scores(checks: Checks, matching: Matching, strict: Scores, result: Out
     lenient = matching.scores(reading="lenient")
     checks.none("strict", _differences(result.strict.model_dump(), Reading.of(strict).model_dump()))
     checks.none("lenient", _differences(result.lenient.model_dump(), Reading.of(lenient).model_dump()))
-    claimed = {source: score.model_dump() for source, score in result.by_source.items()}
-    checks.none("sources", _differences(claimed, _scores_by_source(matching) if claimed else {}))
+    checks.none("sources", _source_faults(result, matching))
     checks.none("analysis", _analysis_faults(result, matching))
 
 
@@ -163,6 +162,18 @@ def _recomputable(analysis: AnalysisPart) -> dict[str, Any]:
     values = analysis.model_dump()
     views = {name: buckets for name, buckets in values["views"].items() if name == DISTANCE_VIEW}
     return {name: values[name] for name in ("classes", "errors", "consistency")} | {"views": views}
+
+
+def _source_faults(result: Result, matching: Matching) -> Iterator[str]:
+    """Yield where the scores by source are not those found; the names of sources are in no fingerprint."""
+    claimed = {source: score.model_dump() for source, score in result.by_source.items()}
+    if not claimed:
+        return
+    found = _scores_by_source(matching)
+    if claimed.keys().isdisjoint(found):
+        yield f"named otherwise in this gold ({', '.join(map(shown, found)) or 'it names none'})"
+        return
+    yield from _differences(claimed, found)
 
 
 def _scores_by_source(matching: Matching) -> dict[str, Any]:

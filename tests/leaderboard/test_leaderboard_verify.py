@@ -102,6 +102,14 @@ def test_a_changed_result_fails_the_check_it_should(make, gold, check: str, chan
     assert check in failed(verification)
 
 
+def test_sources_that_this_gold_names_otherwise_are_one_line(make, gold) -> None:
+    folder = make()
+    score = dict.fromkeys(("precision", "recall", "f1", "correct", "predicted", "gold"), 0)
+    change_result(folder, by_source={"news": score, "law": score})
+    (check,) = verify(folder, gold).failures
+    assert (check.name, check.detail) == ("sources", "named otherwise in this gold ('s0', 's1')")
+
+
 def test_a_difference_of_rounding_passes(make, gold) -> None:
     folder = make()
     change_result(folder, strict__micro__f1=0.75 + 5e-10)
