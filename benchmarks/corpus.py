@@ -318,7 +318,7 @@ def record(part: str, figures: dict[str, Any]) -> None:
     if part == "scale" and part in known:  # sizes that were run before stay
         before = known[part]["figures"]
         for name, sizes in figures.items():
-            sizes.update({size: found for size, found in before.get(name, {}).items() if size not in sizes})
+            figures[name] = dict(sorted({**before.get(name, {}), **sizes}.items(), key=lambda entry: int(entry[0])))
         figures = {**before, **figures}
     about = {"date": datetime.now(UTC).date().isoformat(), "hardware": hardware, "python": platform.python_version()}
     known[part] = {**about, "versions": versions, "figures": figures}
