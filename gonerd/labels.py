@@ -56,14 +56,13 @@ class LabelScheme:
 
     def tag_ids(self, tags: Iterable[str], *, where: object = None) -> list[int]:
         """Return the integer of each tag; a tag outside the scheme is an error naming it and its position."""
-        index = _tag_index(self)
-        ids = []
-        for position, tag in enumerate(tags):
-            if tag not in index:
-                place = f"{where}, token {position}" if where is not None else f"token {position}"
-                raise unknown_name("tag", tag, self.tags, where=place)
-            ids.append(index[tag])
-        return ids
+        index, given = _tag_index(self), list(tags)
+        try:
+            return list(map(index.__getitem__, given))
+        except KeyError:
+            position, tag = next((place, tag) for place, tag in enumerate(given) if tag not in index)
+        place = f"{where}, token {position}" if where is not None else f"token {position}"
+        raise unknown_name("tag", tag, self.tags, where=place)
 
 
 @cache
@@ -109,6 +108,8 @@ def spans_from_tags(tags: Sequence[str], *, reading: Reading = "strict") -> list
     spans: list[Span] = []
     start, open_label = 0, None
     for position, tag in enumerate([*tags, "O"]):
+        if tag == "O" and open_label is None:  # most words
+            continue
         prefix, _, label = tag.partition("-")
         if prefix == "I" and label == open_label:
             continue
