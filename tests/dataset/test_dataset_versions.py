@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
@@ -20,24 +19,6 @@ found["sample_stream"] = sum(1 for _ in load_dataset("gonerd", "sample", split="
 found["sentences"] = gonerd.sentences(load_dataset("gonerd", "sample", split="test")).num_rows
 found["streamed_sentences"] = sum(1 for _ in gonerd.sentences(gonerd.load("sample", split="test", streaming=True)))
 """
-
-
-@pytest.fixture(scope="module")
-def wheel(checkout, tmp_path_factory):
-    """The wheel of the checkout as it is; built from a copy, since building writes into its folder."""
-    folder = tmp_path_factory.mktemp("wheel")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=checkout, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
-        if (checkout / name).is_file():
-            (folder / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / "copy" / name).write_bytes((checkout / name).read_bytes())
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, folder / "copy"]
-    subprocess.run(command, check=True, cwd=folder)
-    (found,) = folder.glob("*.whl")
-    return found
 
 
 @pytest.mark.slow
