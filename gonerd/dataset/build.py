@@ -10,6 +10,7 @@ from gonerd.dataset.align import align
 from gonerd.dataset.config import BuildConfig, Given
 from gonerd.dataset.groups import CLUSTERS, recorded_clusters
 from gonerd.dataset.licenses import Refusals
+from gonerd.dataset.lineage import lineage
 from gonerd.dataset.lookup import Lookup
 from gonerd.dataset.previous import Previous
 from gonerd.dataset.release import RELEASE, STANDOFF
@@ -138,7 +139,18 @@ class _Builder:
 
     def close(self, plan: Splits) -> Closing:
         """Return what is known once all rows have passed."""
-        return Closing(plan.leaks, self._previous.continuity() if self._previous else None, self._removed)
+        splits = self._config.drawn
+        if self._fixed:
+            splits += f" The splits of {len(self._fixed):,} documents were given."
+        if self._previous:
+            splits += " Documents of the release before stayed in theirs."
+        return Closing(
+            plan.leaks,
+            self._previous.continuity() if self._previous else None,
+            self._removed,
+            splits=splits,
+            steps=lineage(self._folders),
+        )
 
     def rows(self, plan: Splits, progress: Progress) -> Iterator[Row | Dropped]:
         """Yield what becomes of every document, and of gold without one."""

@@ -80,6 +80,8 @@ def render_card(facts: Facts) -> str:
         read=facts.manifest.read,
         tokenizer=facts.manifest.config["tokenizer"],
         fingerprints=facts.manifest.config["fingerprints"],
+        splits=facts.manifest.config.get("splits", ""),
+        steps=facts.manifest.config.get("steps", []),
         hidden_labels=facts.manifest.config.get("hidden_labels", []),
         columns=[(name, kind, Markdown(meaning)) for name, kind, meaning in COLUMNS],
         sample=Markdown(_shown(facts.sample)),

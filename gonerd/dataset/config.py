@@ -50,6 +50,8 @@ class BuildConfig:
     """What the dataset is, in a sentence or two, for its card."""
     annotators: str = ""
     """Who annotated, and how, for the card: people or machines, their training, what agreement between them means."""
+    guidelines: str = ""
+    """Which rules the annotators followed, and where to read them, for the card."""
     agreement: str = ""
     """How far the annotators agree, with the measure and what it was taken on, for the card."""
     adjudication: str = ""
@@ -83,6 +85,14 @@ class BuildConfig:
             )
         if self.standoff_only and self.any_license:
             raise GonerdError("standoff_only and any_license exclude each other", remedy="Give one of them")
+
+    @property
+    def drawn(self) -> str:
+        """How documents come to their splits, in a sentence or two."""
+        alike = f"Near-duplicates (an estimated Jaccard similarity of {self.group_threshold} and more) share a split"
+        if self.by_time:
+            return f"{alike}; the oldest documents are in train, the newest in test."
+        return f"{alike}; such groups were drawn by a hash of their ids, within sources and lengths."
 
     @property
     def shares(self) -> dict[str, float]:

@@ -117,7 +117,7 @@ class _Rebuilder:
 
     def close(self) -> Closing:
         """Return what is known once all rows have passed."""
-        return replace(self.watch.close(), removed=self._removed)
+        return replace(self.watch.close(), removed=self._removed, splits="The splits are those of the release.")
 
     def _outcome(self, entry: StandoffDocument) -> Row | Dropped:
         if refused := self._refused.find(entry.id, entry.url, entry.license):

@@ -15,6 +15,7 @@ from gonerd.dataset.config import BuildConfig
 from gonerd.dataset.croissant import write_croissant
 from gonerd.dataset.files import STAGE, DataFile, ParquetFolder, data_files, read_rows
 from gonerd.dataset.licenses import Refusals
+from gonerd.dataset.lineage import Step
 from gonerd.dataset.previous import PREVIOUS, Continuity
 from gonerd.dataset.release import RELEASE, STANDOFF, Release, standoff
 from gonerd.dataset.split import Item, Leak, Splitter
@@ -57,6 +58,8 @@ class Closing:
     torn: tuple[Leak, ...] = ()
     continuity: Continuity | None = None
     removed: Path | None = None  # the list that was honoured
+    splits: str = "The splits were given with the documents."  # how they came about
+    steps: tuple[Step, ...] = ()  # the stages before
 
 
 class SplitWatch:
@@ -198,6 +201,7 @@ class _FolderWriter:
             shutil.copyfile(closing.removed, self._folder / REMOVED)
         config = {**canonical(run.config), "removal_requests": len(read_removed(closing.removed))}
         config = {**config, "fingerprints": {split: asdict(print_) for split, print_ in prints.items()}}
+        config = {**config, "splits": closing.splits, "steps": [asdict(step) for step in closing.steps]}
         shown = self._without_text() if self._config.standoff_only else data
         outputs = [file.shard for file in shown] or [self._standoff_shard(data)]
         dropped = jsonl.read(self._folder / DROPPED, Dropped)

@@ -19,6 +19,10 @@ AGREEMENT = (
     "F1 0.991 on exact spans with labels. Both annotators are the same kind of model: this shows that the tools work, "
     "not how reliably people annotate."
 )
+GUIDELINES = (
+    "The one-page card annotation_guidelines/quick_card.md of gonerd; the gold was read again against the full "
+    "guideline, annotation_guidelines/gonerd.md."
+)
 ADJUDICATION = (
     "The differences were settled one by one by another such model, every decision is kept, and the gold was read "
     "again against the guideline."
@@ -35,6 +39,7 @@ def dataset_config() -> BuildConfig:
         summary="A fictional county newspaper's articles and generated documents, with named entities. Made to try "
         "gonerd offline, not to train anything for use.",
         annotators=ANNOTATORS + GENERATED,
+        guidelines=GUIDELINES,
         agreement=AGREEMENT,
         adjudication=ADJUDICATION,
         annotations_creators="machine-generated",
@@ -50,6 +55,7 @@ def sample_config() -> BuildConfig:
         name="gonerd-sample",
         summary="The articles of a fictional county newspaper, with named entities. Made to try gonerd offline.",
         annotators=ANNOTATORS,
+        guidelines=GUIDELINES,
         agreement=AGREEMENT,
         adjudication=ADJUDICATION,
         annotations_creators="machine-generated",

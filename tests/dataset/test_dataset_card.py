@@ -1,5 +1,6 @@
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -7,11 +8,15 @@ import pytest
 from dataset_support import make_document, make_gold, make_stages
 from huggingface_hub import DatasetCard
 
+from gonerd import __version__
 from gonerd.dataset.build import BuildConfig, build
 from gonerd.dataset.card import code, escape, render_card
 from gonerd.dataset.columns import COLUMNS
 from gonerd.dataset.facts import read_facts
+from gonerd.formats import jsonl
+from gonerd.records import Document
 from gonerd.resources import folder
+from gonerd.store import Stage, run_stage, shards, write_stage
 
 HOSTILE = (
     'x"\n---\nlicense: mit\n# Big <script>alert(1)</script> | [a](http://b) `c` ``` {{ config.name }} : \u2028\x00'
@@ -86,6 +91,32 @@ def test_no_field_is_left_unfilled(built):
     assert "Requests that this version honours (`removed.toml`): 0." in text
     assert "## Changelog\n\n- `1.0.0` (" in text
     assert "text[token_starts[i] : token_starts[i] + len(tokens[i])] == tokens[i]" in text
+
+
+def test_the_stages_before_are_told_with_their_settings(tmp_path):
+    documents = [make_document(number) for number in range(6)]
+    asked = {"source": {"name": "paper", "keep": ["a|b", "`c`"]}, "crawl": {"contact": "me@a.example", "since": ""}}
+    write_stage(documents, tmp_path / "pages", stage="crawl", config=asked)
+    write_stage(documents[:2], tmp_path / "other", stage="unrelated", config={"x": 1})
+    (tmp_path / "no stage").mkdir()
+    read, work = partial(jsonl.read, kind=Document), lambda records: (record for record in records)
+    filters = {**asked, "filters": {"min_words": 3, "removed": "/home/me/removed.toml"}}
+    run_stage(Stage("extract", filters, read, work), shards(tmp_path / "pages"), tmp_path / "documents")
+    write_stage(map(make_gold, documents), tmp_path / "gold", stage="gold", config={})
+    config = BuildConfig(guidelines="The card.")
+    build([tmp_path / "documents"], [tmp_path / "gold"], tmp_path / "out", config=config)
+    text = card(tmp_path / "out")
+    assert [line for line in text.splitlines() if line.startswith("- Stage")] == [
+        f"- Stage `crawl` of the documents, with gonerd `{__version__}`: 6 read, 6 kept: "
+        '``` source.keep=["a\\|b", "`c`"] ```'.replace("```", "``")
+        + ", `source.name=paper`.",
+        f"- Stage `extract` of the documents, with gonerd `{__version__}`: 6 read, 6 kept: `filters.min_words=3`.",
+    ]
+    assert "- Guidelines: The card." in text
+    assert "share a split; such groups were drawn by a hash" in text
+    for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
+        assert b"me@a.example" not in path.read_bytes()
+        assert b"/home/me" not in path.read_bytes()
 
 
 def test_hostile_text_breaks_neither_yaml_nor_markdown(tmp_path):

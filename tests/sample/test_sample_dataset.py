@@ -31,6 +31,14 @@ def test_the_sample_in_the_package_is_what_its_site_and_annotations_give(built, 
     )
 
 
+def test_the_card_tells_how_its_documents_were_made():
+    text = (folder("sample") / "dataset" / "README.md").read_text(encoding="utf-8")
+    stages = [line for line in text.splitlines() if line.startswith("- Stage ")]
+    assert [line.split("`")[1] for line in stages] == ["crawl", "extract", "dedup"]
+    assert "20 read, 18 kept" in stages[0]
+    assert "`filters.min_words=120`" in stages[1]
+
+
 def test_pages_end_as_the_site_says_they_should(built):
     import tomllib
 
