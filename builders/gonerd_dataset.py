@@ -60,6 +60,7 @@ class GonerdDataset(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     BUILDER_CONFIG_CLASS = GonerdConfig
     BUILDER_CONFIGS: ClassVar[list[GonerdConfig]] = _configurations()
     DEFAULT_CONFIG_NAME = releases().default
+    hash: str | None  # of what is read: the name of its cache
 
     def _info(self) -> datasets.DatasetInfo:
         """Return the features: those of the folder's files, or the benchmark's."""
@@ -78,10 +79,29 @@ class GonerdDataset(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         own = row is not None and self.config.repo == row.repository
         return datasets.DatasetInfo(description=(self.config.description or "") if own else "", features=known)
 
+    def _build_cache_dir(self) -> str:
+        """Return a cache for the commit that the revision now names: a new version is not passed over.
+
+        Where the Hub cannot be reached it is that of the commit which was loaded last.
+        """
+        self._found: Files | None = None
+        if self.config.path is None:
+            try:
+                self._found = hub_files(self.config.repo or "", self.config.revision)
+                self.hash = f"{self.hash}-{self._found.commit}"
+            except GonerdError:  # raised again when the files are needed
+                self.hash = self._loaded_last() or self.hash
+        return str(super()._build_cache_dir())
+
+    def _loaded_last(self) -> str | None:
+        folder = Path(self._cache_dir_root, self._relative_data_dir(with_hash=False))
+        loaded = [path for path in folder.glob(f"{self.hash}-*") if (path / "dataset_info.json").is_file()]
+        return max(loaded, key=lambda path: path.stat().st_mtime).name if loaded else None
+
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
         path = self.config.path
         if path is None:
-            found = hub_files(self.config.repo or "", self.config.revision)
+            found = self._found or hub_files(self.config.repo or "", self.config.revision)
             local = dl_manager.download(found.of)
             if not dl_manager.is_streaming:
                 self.info.download_checksums = downloaded_sums(found, local)

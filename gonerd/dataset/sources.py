@@ -26,6 +26,7 @@ class Files:
     origin: str
     of: dict[str, list[str]]
     sums: dict[str, str] = field(default_factory=dict)  # SHA-256 by address, where the Hub states it
+    commit: str = ""  # of the repository
 
 
 def folder_files(folder: Path) -> Files:
@@ -105,7 +106,7 @@ def hub_files(repository: str, revision: str | None) -> Files:
     if not of:
         raise GonerdError(f"no train, validation or test files among: {', '.join(names) or 'none'}", where=repository)
     stated = {f"{base}/{sibling.rfilename}": sibling.lfs.sha256 for sibling in found.siblings or () if sibling.lfs}
-    return Files(f"{repository}@{found.sha}", of, stated)
+    return Files(f"{repository}@{found.sha}", of, stated, found.sha or "")
 
 
 def downloaded_sums(found: Files, local: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:

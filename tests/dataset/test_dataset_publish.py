@@ -319,6 +319,39 @@ def test_what_was_published_loads_with_and_without_gonerd(stub, first, second):
     assert sums[train] == hashlib.sha256((second / "data" / train).read_bytes()).hexdigest()
 
 
+ASKED = """
+import json, sys
+import gonerd
+for line in sys.stdin:
+    try:
+        loaded = gonerd.load(repo="org/my-news", **json.loads(line))
+        print(sum(split.num_rows for split in loaded.values()), flush=True)
+    except gonerd.errors.GonerdError as error:
+        print(error, flush=True)
+"""
+
+
+def test_a_new_version_is_not_passed_over_and_the_last_is_there_without_the_hub(stub, first, second, tmp_path):
+    command, cwd, environment = [sys.executable, "-c", ASKED], stub.home, hub_environment(stub.address, stub.home)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=cwd, env=environment, text=True, **pipes) as process:
+
+        def rows(**given):
+            process.stdin.write(json.dumps({"cache_dir": str(tmp_path / "cache"), **given}) + "\n")
+            process.stdin.flush()
+            return process.stdout.readline().strip()
+
+        stub.publish(first)
+        assert rows() == "14"
+        stub.publish(second)
+        assert rows(revision="v1.0.0") == "14"
+        assert rows() == "17"
+        stub.hub.fail_on = ("/api/datasets", 0)
+        assert rows() == "17"
+        assert rows(revision="v1.0.0") == "14"
+        assert "cannot be had from the Hub" in rows(cache_dir=str(tmp_path / "another"))
+
+
 HIDDEN = """
 import json
 from datasets import load_dataset
