@@ -199,7 +199,7 @@ def test_two_golds_for_one_document_are_an_error(tmp_path):
         build(folders[0], folders[1] * 2, tmp_path / "out")
 
 
-def test_a_run_that_failed_leaves_nothing_behind_in_the_next(tmp_path, monkeypatch):
+def test_a_run_that_failed_leaves_nothing_and_one_that_was_killed_nothing_in_the_next(tmp_path, monkeypatch):
     documents = [make_document(number) for number in range(4)]
     folders = make_stages(tmp_path, documents, map(make_gold, documents))
     import gonerd.dataset.write as module
@@ -208,7 +208,9 @@ def test_a_run_that_failed_leaves_nothing_behind_in_the_next(tmp_path, monkeypat
         broken.setattr(module, "write_card", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             build(*folders, tmp_path / "out")
-    (left,) = tmp_path.glob(".out.*.partial")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["documents", "gold"]
+    left = tmp_path / f".out.{build(*folders, tmp_path / 'other').key[:12]}.partial"
+    (left / "data").mkdir(parents=True)
     (left / "data/stray.parquet").write_text("x")
     build(*folders, tmp_path / "out")
     assert "stray.parquet" not in parquet_bytes(tmp_path / "out")
