@@ -11,7 +11,7 @@ from pathlib import Path
 from gonerd import store
 from gonerd.formats import jsonl
 from gonerd.records import Document, Dropped, Manifest, Progress, Reason, Shard, silent
-from gonerd.scratch import scratch
+from gonerd.scratch import scratch, scratch_room
 from gonerd.similarity import Signatures, SimilarityConfig, signature
 
 STAGE = "dedup"
@@ -118,14 +118,15 @@ def dedup(folder: Path, out: Path, *, config: SimilarityConfig | None = None, pr
     not depend on the order of the input, which the output keeps.
 
     Raises:
-        GonerdError: `folder` is no finished stage folder, or `out` holds something else.
+        GonerdError: `folder` is no finished stage folder, `out` holds something else, or there is no room for temporary
+            files.
     """
     config = config or SimilarityConfig()
     shards = store.shards(folder)
     run = store.Run(STAGE, config, tuple(store.sha256_file(path) for path in shards))
     if store.is_current(out, run):
         return store.read_manifest(out)
-    with store.replacing(out, run) as work:
+    with store.replacing(out, run) as work, scratch_room():
         _write(shards, work, run, config, progress)
     return store.read_manifest(out)
 
