@@ -25,8 +25,7 @@ class SmallConfig:
     """The shape of a small model."""
 
     architecture: Literal["modernbert", "longformer"] = "modernbert"
-    """The transformers architecture. ModernBERT's rotary positions learn word order from far less text than learned
-    ones."""
+    """The transformers architecture. ModernBERT's rotary positions learn word order from far less text."""
     layers: int = 4
     """Layers of the encoder."""
     width: int = 128
