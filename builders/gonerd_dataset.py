@@ -61,6 +61,7 @@ class GonerdDataset(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     BUILDER_CONFIGS: ClassVar[list[GonerdConfig]] = _configurations()
     DEFAULT_CONFIG_NAME = releases().default
     hash: str | None  # of what is read: the name of its cache
+    _found: Files | None  # on the Hub
 
     def _info(self) -> datasets.DatasetInfo:
         """Return the features: those of the folder's files, or the benchmark's."""
@@ -84,8 +85,8 @@ class GonerdDataset(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
         Where the Hub cannot be reached it is that of the commit which was loaded last.
         """
-        self._found: Files | None = None
-        if self.config.path is None:
+        if self.config.path is None and not hasattr(self, "_found"):  # `load_dataset` asks twice
+            self._found = None
             try:
                 self._found = hub_files(self.config.repo or "", self.config.revision)
                 self.hash = f"{self.hash}-{self._found.commit}"

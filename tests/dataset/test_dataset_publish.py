@@ -322,9 +322,12 @@ def test_what_was_published_loads_with_and_without_gonerd(stub, first, second):
 ASKED = """
 import json, sys
 import gonerd
+from datasets import load_dataset
 for line in sys.stdin:
     try:
         loaded = gonerd.load(repo="org/my-news", **json.loads(line))
+        same = load_dataset("gonerd", repo="org/my-news", **json.loads(line))
+        assert same.cache_files == loaded.cache_files
         print(sum(split.num_rows for split in loaded.values()), flush=True)
     except gonerd.errors.GonerdError as error:
         print(error, flush=True)
