@@ -49,7 +49,7 @@ def with_model(argument: str, scheme: LabelScheme) -> Predict:
 def _load(checkpoint: str, scheme: LabelScheme) -> TokenModel:
     from gonerd.evaluation.backend_tokens import TRANSFORMERS
     from gonerd.evaluation.predict import PredictConfig, labels_of
-    from gonerd.models.tagging import choose_device
+    from gonerd.models.device import choose_device
 
     config = PredictConfig()
     labels_of(TRANSFORMERS.outputs(checkpoint), scheme, config, where=checkpoint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gonerd.evaluation.backends import Answers, InputDocument, Setup
+from gonerd.evaluation.backend import Answers, InputDocument, Setup
 from gonerd.evaluation.result import CoveragePart, ModelPart, Settings
 from gonerd.formats.predictions import read_predictions
 from gonerd.records import Progress

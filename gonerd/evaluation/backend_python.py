@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gonerd.errors import GonerdError
-from gonerd.evaluation.backends import Answers, InputDocument, Setup
+from gonerd.evaluation.backend import Answers, InputDocument, Setup
 from gonerd.evaluation.result import CoveragePart, ModelPart, Settings
 from gonerd.label_maps import map_types, parse_overrides
 from gonerd.labels import tags_from_spans, token_spans

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gonerd.evaluation.backends import Answers, InputDocument, Setup
+from gonerd.evaluation.backend import Answers, InputDocument, Setup
 from gonerd.evaluation.predict import PredictConfig, TokenModel, batch_tokens, labels_of, predict_tags
 from gonerd.evaluation.result import CoveragePart, ModelPart, Settings
 from gonerd.models.checkpoints import (
@@ -20,8 +20,9 @@ from gonerd.models.checkpoints import (
     output_labels,
     read_config,
 )
+from gonerd.models.device import choose_device
 from gonerd.models.reach import local_length, reach_tokens
-from gonerd.models.tagging import choose_device, padded_forward
+from gonerd.models.tagging import padded_forward
 from gonerd.records import Prediction, Progress
 
 WARM_UP_DOCUMENTS, WARM_UP_WORDS = 2, 512

@@ -17,7 +17,8 @@ from gonerd.evaluation.cost_report import Cost, MachinePart
 from gonerd.evaluation.cost_run import Run
 from gonerd.evaluation.hardware import describe_hardware, library_versions
 from gonerd.evaluation.machine import counted_flops, driver, matrix_tflops, other_work
-from gonerd.models.tagging import Device, Precision, choose_device
+from gonerd.models.device import Device, choose_device
+from gonerd.models.tagging import Precision
 from gonerd.records import Progress, silent
 from gonerd.store import utc_now
 

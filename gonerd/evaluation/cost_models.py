@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from gonerd.encoding import Piece, Reach, split_windows
 from gonerd.errors import GonerdError
+from gonerd.evaluation.backend import Setup
 from gonerd.evaluation.backend_tokens import TokenBackend
-from gonerd.evaluation.backends import Setup, open_backend
+from gonerd.evaluation.backends import open_backend
 from gonerd.evaluation.memory import automatic_max_tokens
 from gonerd.evaluation.predict import PredictConfig, TokenModel, reach_of
 from gonerd.evaluation.result import ModelPart

@@ -14,7 +14,8 @@ from gonerd import __version__
 from gonerd.conventions import load_conventions
 from gonerd.errors import GonerdError
 from gonerd.evaluation.analysis import Training, analyse, document_counts
-from gonerd.evaluation.backends import Answers, Backend, InputDocument, Setup, open_backend
+from gonerd.evaluation.backend import Answers, Backend, InputDocument, Setup
+from gonerd.evaluation.backends import open_backend
 from gonerd.evaluation.hardware import (
     code_commit,
     describe_hardware,

@@ -10,10 +10,11 @@ from gonerd.errors import GonerdError
 from gonerd.evaluation.memory import automatic_max_tokens
 from gonerd.label_maps import LabelMap, Tagging, map_labels, parse_overrides
 from gonerd.labels import LabelScheme
+from gonerd.models.device import Device
 from gonerd.models.encode import EncodedDocument, Reach, encode_documents
 from gonerd.models.reach import UNLIMITED
 from gonerd.models.share import ALONE, Share
-from gonerd.models.tagging import Decoder, Decoding, Device, Forward, Precision, WordScore, tag_documents
+from gonerd.models.tagging import Decoder, Decoding, Forward, Precision, WordScore, tag_documents
 from gonerd.records import Progress, silent
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gonerd.errors import GonerdError
 
 if TYPE_CHECKING:
-    from gonerd.models.tagging import Device
+    from gonerd.models.device import Device
 
 Answer = TypeVar("Answer")
 
@@ -76,7 +76,7 @@ def launched_share(device: Device) -> Share:
         return ALONE
     from accelerate import PartialState
 
-    from gonerd.models.tagging import choose_device
+    from gonerd.models.device import choose_device
 
     state = PartialState(cpu=choose_device(device) == "cpu")
     return Share(state.process_index, state.num_processes, str(state.device))

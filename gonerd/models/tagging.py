@@ -27,24 +27,10 @@ if TYPE_CHECKING:
     from gonerd.models.encoder import Encoder
 
 Precision = Literal["fp32", "bf16"]
-Device = Literal["auto", "cpu", "cuda"]
 WordScore = Literal["first", "average", "max"]
 Decoder = Literal["argmax", "viterbi"]
 Forward = Callable[[Sequence[Piece]], "Sequence[torch.Tensor]"]
 """Runs a model: for each piece, in their order, the logits (sub-tokens or more, outputs) of its `input_ids`."""
-
-
-def choose_device(device: Device) -> str:
-    """Return the device to compute on; `auto` takes CUDA where there is one.
-
-    Raises:
-        GonerdError: CUDA was asked for and is not there.
-    """
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise GonerdError("no CUDA device here", remedy="Use --device cpu")
-    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from gonerd.errors import GonerdError
+from gonerd.models.device import Device
 from gonerd.models.share import launched_share
-from gonerd.models.tagging import Device
 
 TrainingPrecision = Literal["fp32", "bf16", "fp16"]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.models.device import choose_device
 from gonerd.models.share import launched_share
-from gonerd.models.tagging import choose_device
 from gonerd.store import read_json
 from gonerd.training.config import Schedule
 from gonerd.training.depth import freeze, parameter_groups

@@ -7,7 +7,8 @@ import pytest
 from tiny_models import SCHEME, tiny_checkpoint, tiny_gold
 
 from gonerd.errors import GonerdError
-from gonerd.evaluation.backends import Setup, open_backend
+from gonerd.evaluation.backend import Setup
+from gonerd.evaluation.backends import open_backend
 from gonerd.evaluation.evaluate import evaluate
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import read_result

@@ -3,7 +3,8 @@
 import pytest
 from tiny_models import SCHEME, tiny_checkpoint, tiny_gold
 
-from gonerd.evaluation.backends import InputDocument, Setup, open_backend
+from gonerd.evaluation.backend import InputDocument, Setup
+from gonerd.evaluation.backends import open_backend
 from gonerd.evaluation.predict import PredictConfig
 
 DOCUMENTS = [InputDocument.of(document) for document in tiny_gold(12).documents]
