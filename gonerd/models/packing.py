@@ -10,16 +10,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from gonerd.errors import GonerdError
-
-if TYPE_CHECKING:
-    from gonerd.models.attention.engine import Plan
-    from gonerd.models.attention.pattern import Pattern
 
 T = TypeVar("T")
 EngineName = Literal["auto", "tiles", "flex", "dense"]
@@ -84,12 +80,6 @@ class Layout:
         for start, length, value in zip(self.starts, self.lengths, values, strict=True):
             row[start : start + length] = value
         return row.to(self.device)
-
-    def plan(self, pattern: Pattern) -> Plan:
-        """Return how to compute a pattern on this row; made at its first use."""
-        from gonerd.models.attention.engine import Plan
-
-        return self.keep((Plan, pattern), lambda: Plan(pattern, self))
 
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what is made once for this row, and kept under a key."""

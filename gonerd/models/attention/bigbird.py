@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from gonerd.models.attention.engine import attend
 from gonerd.models.attention.pattern import Runs, Tile
+from gonerd.models.attention.plan import Plan
 from gonerd.models.config import BigBirdAttention
 
 if TYPE_CHECKING:
@@ -126,5 +127,5 @@ class BigBird(nn.Module):
 
     def forward(self, hidden: Tensor, query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:  # noqa: ARG002
         """Return what each query collects, (slots, heads, head width)."""
-        plan = layout.plan(self.pattern)
+        plan = Plan.of(self.pattern, layout)
         return attend(query, key, value, plan, dropout=self.dropout if self.training else 0.0)

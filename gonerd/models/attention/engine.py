@@ -11,73 +11,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from gonerd.models.attention.pattern import Pattern, Runs, Tile
+from gonerd.models.attention.flex import attend_flex
+from gonerd.models.attention.pattern import Runs, Tile
+from gonerd.models.attention.plan import Plan
 
-if TYPE_CHECKING:
-    from gonerd.models.packing import Layout
-
-FEW_TILES = 8  # so few calls cost a GPU no more than one kernel
 GATHERED_AT_ONCE = 4096  # keys that a tile copies at a time when no gradient is wanted
 
 # Of one call: its queries, keys and values, (runs, heads, keys, head width), and mask.
 Call = tuple[Runs, Tensor, Tensor, Tensor | None]
-
-
-class Plan:
-    """A pattern laid out on a row: its tiles with their masks, or its block mask, each made when first asked for."""
-
-    def __init__(self, pattern: Pattern, layout: Layout) -> None:
-        self.pattern, self.layout = pattern, layout
-        self._flex: dict[int, tuple[Any, Any]] = {}
-
-    @cached_property
-    def tiles(self) -> list[Tile]:
-        """The tiles."""
-        return list(self.pattern.tiles(self.layout))
-
-    @cached_property
-    def masked_tiles(self) -> list[tuple[Tile, Tensor | None]]:
-        """The tiles, and what is added to their scores: (runs or 1, 1, queries, keys), or None for nothing."""
-        return [(tile, self._mask(tile)) for tile in self.tiles]
-
-    def _mask(self, tile: Tile) -> Tensor | None:
-        if tile.rule == "open":
-            return None
-        device = self.layout.device
-        query = tile.queries.slots(device)  # (runs, queries)
-        key = tile.keys.slots(device) if isinstance(tile.keys, Runs) else tile.keys  # (runs, keys)
-        if tile.rule == "alike":
-            query, key = query[:1], key[:1]
-        scores = self.scores(query[:, :, None], key[:, None, :].clamp(min=0))
-        return scores.masked_fill(key[:, None, :] < 0, -torch.inf)[:, None]
-
-    def scores(self, query: Tensor, key: Tensor) -> Tensor:
-        """Return what the pattern adds to scores: its bias where a query sees a key, minus infinity elsewhere."""
-        bias = self.pattern.bias(self.layout, query, key)
-        sees = self.pattern.sees(self.layout, query, key)
-        return (
-            torch.zeros(sees.shape, device=sees.device).add(0 if bias is None else bias).masked_fill(~sees, -torch.inf)
-        )
-
-    @property
-    def is_few_open_tiles(self) -> bool:
-        """Whether plain attention calls, no more than a few, are the pattern on this row."""
-        return len(self.tiles) <= FEW_TILES and all(tile.rule == "open" for tile in self.tiles)
-
-    def flex(self, keys: int) -> tuple[Any, Any]:
-        """Return FlexAttention's block mask for a number of keys, and its score function."""
-        from gonerd.models.attention.flex import block_mask, score_function
-
-        if keys not in self._flex:
-            self._flex[keys] = block_mask(self, keys), score_function(self)
-        return self._flex[keys]
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, plan: Plan, *, dropout: float = 0.0) -> Tensor:
@@ -96,8 +42,6 @@ def attend(query: Tensor, key: Tensor, value: Tensor, plan: Plan, *, dropout: fl
     if engine == "auto":
         engine = "flex" if query.is_cuda and not dropout and not plan.is_few_open_tiles else "tiles"
     if engine == "flex":
-        from gonerd.models.attention.flex import attend_flex
-
         return attend_flex(query, key, value, plan)
     if engine == "dense":
         return _attend_dense(query, key, value, plan)

@@ -16,7 +16,7 @@ from torch import Tensor
 from gonerd.models.attention.pattern import Runs
 
 if TYPE_CHECKING:
-    from gonerd.models.attention.engine import Plan
+    from gonerd.models.attention.plan import Plan
 
 BLOCK = 128  # slots, the kernel's own choice
 AT_ONCE = 512  # pairs of blocks looked at together
@@ -26,7 +26,10 @@ def attend_flex(query: Tensor, key: Tensor, value: Tensor, plan: Plan) -> Tensor
     """Return what `engine.attend` returns, by FlexAttention."""
     kernel = _compiled() if query.is_cuda else _uncompiled()
     heads_first = (values.transpose(0, 1)[None] for values in (query, key, value))
-    mask, score = plan.flex(len(key))
+    # For a number of keys, since a pattern may name more than the row has slots.
+    mask, score = plan.layout.keep(
+        (attend_flex, plan.pattern, len(key)), lambda: (block_mask(plan, len(key)), score_function(plan))
+    )
     return kernel(*heads_first, score_mod=score, block_mask=mask)[0].transpose(0, 1)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gonerd.models.attention.engine import attend
 from gonerd.models.attention.pattern import Tile, document_tiles
+from gonerd.models.attention.plan import Plan
 
 if TYPE_CHECKING:
     from gonerd.models.config import EncoderConfig
@@ -41,5 +42,5 @@ class Full(nn.Module):
 
     def forward(self, hidden: Tensor, query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:  # noqa: ARG002
         """Return what each query collects, (slots, heads, head width), as all of its arguments but `hidden` are."""
-        plan = layout.plan(Whole())
+        plan = Plan.of(Whole(), layout)
         return attend(query, key, value, plan, dropout=self.dropout if self.training else 0.0)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gonerd.models.attention.engine import attend, attend_tiles
 from gonerd.models.attention.pattern import Runs, Tile
+from gonerd.models.attention.plan import Plan
 from gonerd.models.config import LongformerAttention
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Longformer(nn.Module):
     def forward(self, hidden: Tensor, query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:
         """Return what each query collects, (slots, heads, head width)."""
         dropout = self.dropout if self.training else 0.0
-        local = attend(query, key, value, layout.plan(self.pattern), dropout=dropout)
+        local = attend(query, key, value, Plan.of(self.pattern, layout), dropout=dropout)
         counts = global_counts(layout, self.pattern.global_tokens)
         if not any(counts):
             return local

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from gonerd.models.attention.engine import attend
 from gonerd.models.attention.pattern import Runs, Tile
+from gonerd.models.attention.plan import Plan
 from gonerd.models.config import EncoderConfig, LSGAttention
 from gonerd.models.packing import Layout
 
@@ -185,7 +186,7 @@ class LSG(nn.Module):
         chosen = self._choose(key, cast(RowsLayout, layout).chunks)  # (sparse keys, heads, 1)
         index = chosen.expand(-1, -1, key.shape[-1])
         key, value = (torch.cat([values, values.gather(0, index)]) for values in (key, value))
-        plan = layout.plan(Blocks(self.settings))
+        plan = Plan.of(Blocks(self.settings), layout)
         return attend(query, key, value, plan, dropout=self.dropout if self.training else 0.0)
 
     @torch.no_grad()

@@ -19,6 +19,7 @@ from torch.nn import functional
 from gonerd.models.attention.engine import attend
 from gonerd.models.attention.full import Whole
 from gonerd.models.attention.pattern import document_tiles
+from gonerd.models.attention.plan import Plan
 from gonerd.models.config import NystromformerAttention
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Nystromformer(nn.Module):
         if self.settings.approximate:
             collected = by_document(partial(nystrom, landmarks=self.settings.landmarks), layout, query, key, value)
         else:
-            collected = attend(query, key, value, layout.plan(Whole()))
+            collected = attend(query, key, value, Plan.of(Whole(), layout))
         return collected if self.convolution is None else collected + by_document(self.convolution, layout, value)
 
 
