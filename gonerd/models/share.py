@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,4 +80,7 @@ def launched_share(device: Device) -> Share:
     from gonerd.models.device import choose_device
 
     state = PartialState(cpu=choose_device(device) == "cpu")
+    # A group that is still there when the interpreter goes down can abort the process: its threads are not joined.
+    # Destroying what is gone already does nothing, so that a second call here does no harm.
+    atexit.register(state.destroy_process_group)
     return Share(state.process_index, state.num_processes, str(state.device))
