@@ -18,12 +18,12 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from gonerd.models.attention.flex import attend_flex
 from gonerd.models.attention.pattern import Runs, Tile
+from gonerd.models.attention.pieces import pieces
 from gonerd.models.attention.plan import Plan
 
 GATHERED_AT_ONCE = 4096  # keys that a tile copies at a time when no gradient is wanted
 
-# Of one call: its queries, keys and values, (runs, heads, keys, head width), and mask.
-Call = tuple[Runs, Tensor, Tensor, Tensor | None]
+Call = tuple[Runs, Runs | Tensor, Tensor | None]  # queries, keys, and mask of one call of the attention
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, plan: Plan, *, dropout: float = 0.0) -> Tensor:
@@ -60,34 +60,36 @@ def attend_tiles(
     query: Tensor, key: Tensor, value: Tensor, tiles: Sequence[tuple[Tile, Tensor | None]], *, dropout: float = 0.0
 ) -> Tensor:
     """Return what `attend` returns, of tiles with their masks; queries may be other slots than the row's."""
-    parts: list[tuple[Runs, Tensor]] = []
-    for tile, mask in tiles:
-        for queries, keys, values, part_mask in _calls(tile, mask, key, value):
-            collected = scaled_dot_product_attention(
-                queries.of(query), keys, values, attn_mask=_like(part_mask, query), dropout_p=dropout
-            )  # (runs, heads, queries, head width)
-            parts.append((queries, collected.transpose(1, 2).flatten(0, 1)))
-    return _join(parts, query)
+    if query.requires_grad and query.dtype == torch.bfloat16 and not query.is_cuda:  # its backward pass is slow there
+        with torch.autocast(query.device.type, enabled=False):
+            wide = attend_tiles(query.float(), key.float(), value.float(), tiles, dropout=dropout)
+        return wide.to(query.dtype)
+    calls = [call for tile, mask in tiles for call in _calls(tile, mask)]
+    queries = [call[0] for call in calls]
+    keys = [call[1] for call in calls]
+    cut = zip(pieces(query, queries), pieces(key, keys), pieces(value, keys), calls, strict=True)
+    parts = [
+        scaled_dot_product_attention(query_part, key_part, value_part, attn_mask=_like(mask, query), dropout_p=dropout)
+        for query_part, key_part, value_part, (_, _, mask) in cut
+    ]  # (runs, heads, queries, head width) each
+    return _join([(runs, part.transpose(1, 2).flatten(0, 1)) for runs, part in zip(queries, parts, strict=True)], query)
 
 
 def _like(mask: Tensor | None, query: Tensor) -> Tensor | None:
     return None if mask is None else mask.to(query.dtype)
 
 
-def _calls(
-    tile: Tile, mask: Tensor | None, key: Tensor, value: Tensor
-) -> Iterator[tuple[Runs, Tensor, Tensor, Tensor | None]]:
-    """Yield queries, keys and values, (runs, heads, keys, head width), and mask of each call that a tile needs."""
+def _calls(tile: Tile, mask: Tensor | None) -> Iterator[Call]:
+    """Yield queries, keys and mask of each call that a tile needs."""
     if isinstance(tile.keys, Runs):
-        yield tile.queries, tile.keys.of(key), tile.keys.of(value), mask
+        yield tile.queries, tile.keys, mask
         return
     runs, keys = tile.keys.shape
     at_once = runs if torch.is_grad_enabled() else max(1, GATHERED_AT_ONCE // keys)
     for first in range(0, runs, at_once):
-        chosen = tile.keys[first : first + at_once].clamp(min=0)
+        chosen = tile.keys[first : first + at_once]
         some = Runs(tile.queries.start + first * tile.queries.step, tile.queries.size, len(chosen), tile.queries.step)
-        some_mask = mask if mask is None or len(mask) == 1 else mask[first : first + at_once]
-        yield some, key[chosen].transpose(1, 2), value[chosen].transpose(1, 2), some_mask
+        yield some, chosen, mask if mask is None or len(mask) == 1 else mask[first : first + at_once]
 
 
 def _join(parts: list[tuple[Runs, Tensor]], query: Tensor) -> Tensor:
