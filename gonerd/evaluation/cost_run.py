@@ -49,6 +49,11 @@ class Run:
         for name, (timing, ratio) in self._compared(timings, f"one document of {length}").items():
             model = self.models[name]
             flops = model.flops(length)
+            utilisation = None if flops is None else flops / timing.median / (matrix_tflops * 1e12)
+            if utilisation and utilisation > 1:
+                self.notes[name].doubts.append(
+                    f"one document of {length}: faster than the matrix rate, measured too low"
+                )
             self.notes[name].latency.append(
                 LatencyPart(
                     length=length,
@@ -57,7 +62,7 @@ class Run:
                     p90_ms=1e3 * timing.p90,
                     repeats=len(timing.seconds),
                     ratio=ratio,
-                    utilisation=None if flops is None else flops / timing.median / (matrix_tflops * 1e12),
+                    utilisation=utilisation,
                     peak_mib=self._peak(name, length) if memory else None,
                 )
             )

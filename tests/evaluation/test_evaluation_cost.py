@@ -106,6 +106,14 @@ def test_doubts_are_said(costs):
     assert Cost.model_validate_json(noisy.model_dump_json()).doubts == ("spread: …",)
 
 
+def test_a_model_that_outruns_the_machines_matrix_rate_is_doubtful(models, monkeypatch):
+    monkeypatch.setattr("gonerd.evaluation.cost.matrix_tflops", lambda *_: 1e-9)
+    config = CostConfig(lengths=(16,), memory=False, batches=False, **QUICK)
+    (cost,) = measure_costs(models[:1], config=config)
+    assert cost.latency[0].utilisation > 1
+    assert "one document of 16: faster than the matrix rate, measured too low" in cost.doubts
+
+
 def test_pictures_in_both_forms(costs, tmp_path):
     paths = plot_costs(costs, tmp_path / "cost.png", f1={"large": 0.9, "small": 0.8})
     assert [path.name for path in paths] == ["cost.png", "cost.svg"]
