@@ -15,6 +15,7 @@ from gonerd.labels import load_scheme
 from gonerd.models.checkpoints import load_tokenizer
 from gonerd.models.reach import window_reach
 from gonerd.models.repository import find_checkpoint
+from gonerd.models.tagging import autocast
 from gonerd.models.trainable import load_trainable
 from gonerd.training.config import FinetuneConfig
 from gonerd.training.finetune import gold_loss
@@ -51,7 +52,9 @@ def profile(place: Workplace, plan: Plan, *, steps: int) -> dict[str, Any]:
     chosen = [batches[number * len(batches) // steps] for number in range(steps)]
 
     def step(batch: dict[str, torch.Tensor]) -> None:
-        gold_loss(model, batch).backward()
+        with autocast("cpu", "bf16" if config.precision == "bf16" else "fp32"):
+            loss = gold_loss(model, batch)
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -68,7 +71,7 @@ def profile(place: Workplace, plan: Plan, *, steps: int) -> dict[str, Any]:
     tokens = sum(len(batch["input_ids"]) for batch in chosen)
     whole = sum(len(piece.input_ids) for piece in batches.pieces)
     return {
-        "steps": steps, "sub_tokens": whole, "threads": torch.get_num_threads(),
+        "steps": steps, "sub_tokens": whole, "threads": torch.get_num_threads(), "precision": config.precision,
         "epoch_seconds": round(wall / tokens * whole, 1), "epoch_processor_seconds": round(busy / tokens * whole, 1),
         "shares": _shares(found),
     }  # fmt: skip
@@ -88,7 +91,8 @@ def as_markdown(name: str, figures: dict[str, Any]) -> str:
     """Return the figures as a table."""
     head = (
         f"{name}: {figures['epoch_processor_seconds']:,.0f} processor seconds ({figures['epoch_seconds']:,.0f} by the "
-        f"clock) an epoch of {figures['sub_tokens']:,} sub-tokens on {figures['threads']} threads, validation apart"
+        f"clock) an epoch of {figures['sub_tokens']:,} sub-tokens on {figures['threads']} threads in "
+        f"{figures['precision']}, validation apart"
     )
     rows = [f"| {kind} | {100 * share:.1f} % |" for kind, share in figures["shares"].items()]
     return "\n".join([head, "", "| operations | share of the time |", "|---|---|", *rows])
