@@ -27,7 +27,8 @@ def sentences(dataset: Any) -> Any:
     """Return a dataset's sentences as rows: `document_id, sentence_id, tokens, ner_tags`.
 
     A document whose sentences are not known is one row. The boundaries come from the text alone, so that data with
-    hidden labels has the same rows; where one cuts an entity, the sentence after it begins with a `B-` tag.
+    hidden labels has the same rows, with null for their tags; where one cuts an entity, the sentence after it begins
+    with a `B-` tag.
 
     Args:
         dataset: a split (`datasets.Dataset`, or `IterableDataset` when streaming), or a dictionary of splits.
@@ -70,7 +71,8 @@ def _sentence_rows(batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
             rows["sentence_id"].append(number)
             rows["tokens"].append(tokens[start:end])
             if tagged:
-                rows["ner_tags"].append(_beginning(batch["ner_tags"][place][start:end]))
+                tags = batch["ner_tags"][place]
+                rows["ner_tags"].append(None if tags is None else _beginning(tags[start:end]))
     return rows
 
 
@@ -111,8 +113,8 @@ def align_labels(
 
     Args:
         tokenizer: a fast tokenizer of transformers.
-        batch: columns `tokens`, `ner_tags` (integers; left out where they are hidden) and `id` or `document_id`;
-            without it, a function of a batch is returned, for `map(..., batched=True)`.
+        batch: columns `tokens`, `ner_tags` (integers; null or left out where they are hidden: there are no `labels`
+            then) and `id` or `document_id`; without it, a function of a batch is returned, for `map(…, batched=True)`.
         max_length: sub-tokens that a model sees at once, special tokens included; None: documents stay whole.
         stride: sub-tokens that neighbouring windows share at least.
         all_sub_tokens: label every sub-token of a word, those after the first of a `B-` with its `I-`; else the first
@@ -135,6 +137,8 @@ def _align(reading: _Reading, batch: Mapping[str, list[Any]]) -> dict[str, list[
         raise GonerdError("labels are aligned a batch at a time", remedy="Use map(..., batched=True)")
     names = batch.get("document_id") or batch.get("id") or list(map(str, range(len(documents))))
     every_tags = batch.get("ner_tags")
+    if every_tags is not None and 0 < sum(tags is None for tags in every_tags) < len(every_tags):
+        raise GonerdError("some documents have labels and some have none", remedy="Align each split by itself")
     rows: dict[str, list[Any]] = {"document_id": [], "window": []}
     given = [[f"{reading.before}{word}" for word in words] for words in documents]
     for place, encoded in enumerate(sub_tokens(reading.tokenizer, given)):

@@ -123,6 +123,8 @@ def test_what_cannot_be_aligned_is_one_line():
         gonerd.align_labels(Slow(), {"tokens": [WORDS]})
     with pytest.raises(GonerdError, match="batched=True"):
         gonerd.align_labels(byte_level(), {"tokens": WORDS})
+    with pytest.raises(GonerdError, match="some documents have labels"):
+        gonerd.align_labels(byte_level(), {"tokens": [WORDS, WORDS], "ner_tags": [TAGS, None]})
     with pytest.raises(GonerdError, match="can not share"):
         gonerd.align_labels(byte_level(), {"tokens": [WORDS]}, max_length=8, stride=6)
 
@@ -154,6 +156,8 @@ def test_sentences_of_documents_without_any_and_of_hidden_labels():
     assert view.column_names == ["document_id", "sentence_id", "tokens"]
     cut = gonerd.sentences(Dataset.from_dict({**rows, "ner_tags": [[1, 2, 2], [0]]}))
     assert cut["ner_tags"][:] == [[1], [1, 2], [0]]
+    null = gonerd.sentences(Dataset.from_dict({**rows, "ner_tags": [None, None]}))  # as they are published
+    assert (null["tokens"][:], null["ner_tags"][:]) == (view["tokens"][:], [None, None, None])
     with pytest.raises(GonerdError, match="sentence_starts"):
         gonerd.sentences(cut)
 
