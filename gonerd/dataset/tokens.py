@@ -6,8 +6,9 @@ looks at the annotations gives away the answer. Here the text alone decides.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 # Hyphens and dashes, slashes, apostrophes and quotes, and what is left of markup; each is a token wherever it stands.
@@ -17,6 +18,7 @@ PUNCTUATION = r"(?<!\d)[,;:!?…]|[,;:!?…](?!\d)"
 _LANGUAGE = "en"
 # spaCy remembers every word it has met; after so many characters it is started afresh, so that memory stays bounded.
 _FORGET_AFTER = 20_000_000
+_ENDING = 48  # characters: more than any ending of spaCy's rules, and what they look back to, but for dots
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ class Tokenizer:
         rules: Any = self._language.Defaults
         # First, because the first alternative that matches wins.
         separator = "[" + "".join(f"\\{character}" for character in SEPARATORS) + "]"
-        tokenizer.prefix_search = compile_prefix_regex([separator, *rules.prefixes]).search
-        tokenizer.suffix_search = compile_suffix_regex([separator, *rules.suffixes]).search
+        # Rules for beginnings are anchored: to match finds what a search does, and stops where there is none.
+        tokenizer.prefix_search = compile_prefix_regex([separator, *rules.prefixes]).match
+        tokenizer.suffix_search = partial(_suffix, compile_suffix_regex([separator, *rules.suffixes]).search)
         tokenizer.infix_finditer = compile_infix_regex([separator, PUNCTUATION, *rules.infixes]).finditer
 
     def __call__(self, text: str) -> TokenizedText:
@@ -84,6 +87,15 @@ class Tokenizer:
         starts, ends = starts[words].tolist(), (starts + lengths)[words].tolist()
         tokens = tuple(text[start:end] for start, end in zip(starts, ends, strict=True))
         return TokenizedText(tokens, tuple(starts), tuple(first.tolist()))
+
+
+def _suffix(search: Callable[[str, int], Any], string: str) -> Any:
+    """Return the match of a rule for endings, looked for at the end alone.
+
+    spaCy takes one sign after another off a run of them and looks each time, so that a look at all of the run takes
+    minutes where there are 30,000. Of its endings only dots are longer than a few characters.
+    """
+    return search(string, max(0, len(string.rstrip(".")) - _ENDING) if len(string) > _ENDING else 0)
 
 
 @cache

@@ -1,3 +1,6 @@
+import time
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +34,38 @@ def test_separators_stand_alone():
         "Franco - British Ryan / Reuters O ' Brien 's - led led - do n’t < b > Bob < / b > "
         "3.5 % 9:25 3,000 AT&T U.S. - led"
     )
+
+
+@pytest.fixture(scope="module")
+def searching():
+    """The same rules, looked for in the whole of a word as spaCy does it."""
+    from spacy.util import compile_prefix_regex, compile_suffix_regex
+
+    made = Tokenizer()
+    rules, separator = made._language.Defaults, "[" + "".join(f"\\{one}" for one in module.SEPARATORS) + "]"
+    made._language.tokenizer.prefix_search = compile_prefix_regex([separator, *rules.prefixes]).search
+    made._language.tokenizer.suffix_search = compile_suffix_regex([separator, *rules.suffixes]).search
+    return made
+
+
+RUNS = st.lists(
+    st.sampled_from(["-", "'s", "...", ".", ",", "?!", "$", "5km", "US$", "😀", "(", "e.g.", "x", "A.B"]), min_size=20
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(RUNS, st.sampled_from(["", " ", "\n"])), max_size=3))
+@example([(["."] * 200 + ["x"] + ["."] * 90, ""), (["5km"] + ["."] * 60 + [","], "")])
+def test_endings_are_those_of_the_whole_word(searching, runs):
+    text = "".join("".join(signs) + after for signs, after in runs)
+    assert TOKENIZER(text) == searching(text)
+
+
+@pytest.mark.parametrize("sign", ["-", "(", "?!", "'s", "$"])
+def test_a_run_of_signs_takes_no_minutes(sign):
+    begun = time.process_time()
+    assert "".join(TOKENIZER(sign * 10_000).tokens) == sign * 10_000
+    assert time.process_time() - begun < 5  # 10 to 60 where each look goes over all that is left
 
 
 def test_sentences_start_at_tokens_and_at_blank_lines():
