@@ -7,7 +7,7 @@ the same words do, and those without a place are counted. Any other is `lost`, w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache, partial
@@ -186,7 +186,7 @@ def regenerate(
         inputs, refusals = fetch_again(wanted, out, settings.addresses, config=settings.crawl, watch=watch)
     found = _anchored(inputs, release, out, settings, cluster=cluster or ClusterConfig(), progress=progress)
     outcomes = [_outcome(entry, found.get(entry.id), lost.get(entry.id), refusals, settings) for entry in entries]
-    _write(entries, found, outcomes, out)
+    _write(entries, found, outcomes, out, hidden=about.hidden)
     report = _report(about.name, about.version, entries, outcomes)
     store.write_json(out / REPORT, jsonl.to_json(report))
     return report
@@ -308,14 +308,22 @@ def _outcome(
 
 
 def _write(
-    entries: list[StandoffDocument], found: Mapping[str, Regenerated], outcomes: list[Outcome], out: Path
+    entries: list[StandoffDocument],
+    found: Mapping[str, Regenerated],
+    outcomes: list[Outcome],
+    out: Path,
+    *,
+    hidden: Container[str],
 ) -> None:
-    """Write documents, gold and splits in the order of the release, and what became of each document."""
+    """Write documents, gold and splits in the order of the release, and what became of each document.
+
+    Documents of a hidden split, whose labels the release keeps back, have no gold.
+    """
     kept = {outcome.id for outcome in outcomes if outcome.status is not Status.LOST}
     gone = [Dropped(one.id, Reason(one.reason), one.detail) for one in outcomes if one.status is Status.LOST]
     order = [entry for entry in entries if entry.id in kept]
     documents = [found[entry.id].document for entry in order]
-    gold = [found[entry.id].gold for entry in order]
+    gold = [found[entry.id].gold for entry in order if entry.split not in hidden]
     store.write_stage([*documents, *gone], out / "documents", stage=f"{STAGE} documents", config={})
     store.write_stage(gold, out / "gold", stage=f"{STAGE} gold", config={})
     jsonl.write(out / SPLITS, ({"id": entry.id, "split": entry.split} for entry in order))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gonerd.dataset.release import STANDOFF, StandoffDocument
+from gonerd.dataset.release import RELEASE, STANDOFF, StandoffDocument, read_release
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.records import sha256_of
@@ -19,7 +19,7 @@ class Difference:
     added: tuple[str, ...]
     removed: tuple[str, ...]
     rewritten: tuple[str, ...]  # the text differs
-    relabelled: tuple[str, ...]  # the spans differ
+    relabelled: tuple[str, ...]  # the spans differ, as far as neither side keeps them back
     moved: tuple[str, ...]  # the split differs
 
     @property
@@ -31,7 +31,7 @@ class Difference:
 @dataclass(frozen=True, slots=True)
 class _Document:
     text: str
-    spans: str
+    spans: str | None  # their hash; None where the labels are kept back
     split: str
 
 
@@ -47,9 +47,18 @@ def compare(first: Path, second: Path) -> Difference:
         added=tuple(sorted(new.keys() - old.keys())),
         removed=tuple(sorted(old.keys() - new.keys())),
         rewritten=tuple(name for name in both if old[name].text != new[name].text),
-        relabelled=tuple(name for name in both if old[name].spans != new[name].spans),
+        relabelled=tuple(name for name in both if _differ(old[name].spans, new[name].spans)),
         moved=tuple(name for name in both if old[name].split != new[name].split),
     )
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and one != other
+
+
+def _hidden(folder: Path) -> frozenset[str]:
+    """Return the splits whose labels are kept back, as far as the folder tells."""
+    return read_release(folder).hidden if (folder / RELEASE).is_file() else frozenset()
 
 
 def _documents(folder: Path) -> Iterator[tuple[str, _Document]]:
@@ -58,6 +67,8 @@ def _documents(folder: Path) -> Iterator[tuple[str, _Document]]:
         raise GonerdError(
             "no standoff.jsonl here", where=folder, remedy="Give folders written by `gonerd dataset build`"
         )
+    hidden = _hidden(folder)
     for document in jsonl.read(path, StandoffDocument):
         spans = sha256_of(jsonl.dumps([[span.start, span.end, span.label] for span in document.spans]))
-        yield document.id, _Document(document.text_sha256, spans, document.split)
+        told = None if document.split in hidden else spans
+        yield document.id, _Document(document.text_sha256, told, document.split)

@@ -2,6 +2,7 @@
 
 Whatever a release says of a document is taken from the release: of the documents only the text is. One whose text has
 changed is left out and named; to move its spans is the corpus's business, and building the result is another release.
+So is one whose labels the release keeps back: without them its words would look as if no name stood there.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def rebuild(
     Args:
         release: folder with `release.json` and `standoff.jsonl`.
         documents: stage folders of Documents. Those that the release does not name are dropped, as are those whose text
-            has changed; a document of the release that is not there is dropped too.
+            has changed; a document of the release that is not there, or whose labels are kept back, is dropped too.
         out: the dataset's folder; replaced if an earlier dataset is there, left alone if it is the same already.
         config: what the card says; name, version and scheme are the release's.
         removed: a `removed.toml`: documents taken out since the release.
@@ -97,6 +98,7 @@ class _Rebuilder:
         self._config, self._removed = config, removed
         self._labels = load_scheme(config.scheme).names
         self._refused = Refusals(config, read_removed(removed))
+        self._hidden = read_release(release).hidden
         self._documents = Lookup(files, Document, key="id")
         self._entries = Lookup([release / STANDOFF], StandoffDocument, key="id")
         self.watch = SplitWatch(config)
@@ -122,6 +124,8 @@ class _Rebuilder:
     def _outcome(self, entry: StandoffDocument) -> Row | Dropped:
         if refused := self._refused.find(entry.id, entry.url, entry.license):
             return refused
+        if entry.split in self._hidden:
+            return Dropped(entry.id, Reason.NO_ANNOTATION, f"the release keeps back the labels of {entry.split}")
         if entry.id not in self._documents:
             return Dropped(entry.id, Reason.UNKNOWN_DOCUMENT, "in the release, but not among the documents")
         text = self._documents[entry.id]

@@ -51,6 +51,11 @@ class Release:
     fingerprints: dict[str, Fingerprint]
     standoff_sha256: str
 
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The splits whose labels are kept back: their documents are named, their spans are not."""
+        return frozenset(split for split, print_ in self.fingerprints.items() if print_.gold is None)
+
 
 def standoff(example: Example, *, extractor: str | None) -> StandoffDocument:
     """Return an example without its text."""
