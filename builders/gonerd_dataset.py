@@ -19,6 +19,7 @@ from gonerd.dataset.sources import Files, check_sums, downloaded_sums, folder_fi
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.labels import load_scheme
+from gonerd.records import Example
 
 _BATCH = 100  # rows of a JSON Lines file in a table
 
@@ -38,6 +39,27 @@ class GonerdConfig(datasets.BuilderConfig):  # type: ignore[misc]
         """The folder to read, if it is one."""
         chosen = self.data_dir or (self.folder if self.repo is None else None)
         return Path(chosen) if chosen else None
+
+
+class RowError(GonerdError, datasets.exceptions.DatasetGenerationError):  # type: ignore[misc]
+    """A row that cannot be read. `datasets` passes errors of its own kind on, and hides all others behind one."""
+
+
+def _example(reader: Reader, line: str, number: int) -> Example:
+    """Return a line as an example.
+
+    Raises:
+        RowError: it is none; one line says where, and what to do.
+    """
+    try:
+        row = jsonl.loads(line)
+        if not isinstance(row, dict):
+            raise ValueError("expected a JSON object")
+        return reader.example(row, number=number)
+    except GonerdError as error:
+        raise RowError(error.what, where=error.where, remedy=error.remedy) from error
+    except (ValueError, TypeError) as error:
+        raise RowError(str(error), where=f"{reader.source}, {reader.split}, row {number}") from error
 
 
 def _configurations() -> list[GonerdConfig]:
@@ -143,7 +165,7 @@ class GonerdDataset(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         schema, rows = arrow_schema(scheme.tags), list[dict[str, Any]]()
         with fsspec.open(path, "rt", encoding="utf-8") as stream:
             for number, line in enumerate(stream):
-                example = reader.example(jsonl.loads(line), number=number)
+                example = _example(reader, line, number)
                 rows.append(to_row(example, scheme.tag_ids(example.ner_tags)))
                 if len(rows) == _BATCH:
                     yield pa.Table.from_pylist(rows, schema=schema)
@@ -154,7 +176,7 @@ class GonerdDataset(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     def _check_first_row(self, path: str, split: str) -> None:
         """Say in one line what is wrong with columns or labels, before `datasets` wraps it into errors of its own."""
         with fsspec.open(path, "rt", encoding="utf-8") as stream:
-            self._reader(split).example(jsonl.loads(next(iter(stream), "{}")), number=0)
+            _example(self._reader(split), next(iter(stream), "{}"), 0)
 
     def _reader(self, split: str) -> Reader:
         return Reader(

@@ -13,7 +13,7 @@ from typing import Any
 from gonerd.dataset.align import align
 from gonerd.errors import GonerdError
 from gonerd.labels import LabelScheme, load_scheme, spans_from_tags, text_spans
-from gonerd.records import Example, Span, normalize_text, sha256_of
+from gonerd.records import Example, Span, check_flat, normalize_text, sha256_of
 
 # The usual names of a column, the first that a row has counts.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -53,9 +53,9 @@ class Reader:
         text, entities = self._value(row, "text"), self._value(row, "entities")
         if isinstance(tokens, Sequence) and isinstance(tags, Sequence) and len(tokens) == len(tags):
             words, given = self._words(row, tokens, text), [self._tag(tag, where) for tag in tags]
-            spans = text_spans(words.starts, words.tokens, spans_from_tags(given, reading="lenient"))
-            if not words.rebuilt and row.get("entities") is not None:  # the exact spans, which tags may have widened
-                spans = sorted(self._span(value, where) for value in row["entities"])
+            spans = self._exact(entities, words, given, where)
+            if not spans:
+                spans = text_spans(words.starts, words.tokens, spans_from_tags(given, reading="lenient"))
             return self._example(row, words, given, spans, number)
         if isinstance(text, str) and text and isinstance(entities, Sequence):
             normal = normalize_text(text)
@@ -74,6 +74,21 @@ class Reader:
     def _value(self, row: Mapping[str, Any], name: str) -> Any:
         names = (self.columns[name],) if name in self.columns else ALIASES[name]
         return next((row[known] for known in names if row.get(known) is not None), None)
+
+    def _exact(self, entities: object, words: _Words, tags: Sequence[str], where: str) -> list[Span]:
+        """Return the exact spans of a row with words and tags, which the tags may have widened.
+
+        Only where they give these very tags: a column of that name may as well hold names, or places in words.
+        """
+        if words.rebuilt or not isinstance(entities, list | tuple):
+            return []
+        try:
+            spans = sorted(self._span(value, where) for value in entities)
+            check_flat(spans, owner=where)
+        except (GonerdError, ValueError):
+            return []
+        aligned = align("", words.text, tokens=words.tokens, token_starts=words.starts, spans=spans)
+        return spans if list(aligned.ner_tags) == list(tags) else []
 
     def _words(self, row: Mapping[str, Any], tokens: Sequence[Any], text: object) -> _Words:
         """Return the words in their text: the row's own if they are found in it one after the other."""

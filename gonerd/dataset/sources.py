@@ -105,8 +105,21 @@ def hub_files(repository: str, revision: str | None) -> Files:
         of.setdefault(_split_word(name), []).append(f"{base}/{name}")
     if not of:
         raise GonerdError(f"no train, validation or test files among: {', '.join(names) or 'none'}", where=repository)
+    _check_one(of, where=repository)
     stated = {f"{base}/{sibling.rfilename}": sibling.lfs.sha256 for sibling in found.siblings or () if sibling.lfs}
     return Files(f"{repository}@{found.sha}", of, stated, found.sha or "")
+
+
+def _check_one(of: Mapping[str, Sequence[str]], *, where: str) -> None:
+    """Raise if the files of a split lie in several folders: they are several datasets, which nobody asked to mix."""
+    for split, addresses in of.items():
+        folders = sorted({address.rpartition("/")[0].partition("@")[2].partition("/")[2] for address in addresses})
+        if len(folders) > 1:
+            raise GonerdError(
+                f"{split} is in several folders ({', '.join(name or 'the top one' for name in folders)})",
+                where=where,
+                remedy="Load one of them with datasets alone: load_dataset(NAME, CONFIGURATION)",
+            )
 
 
 def downloaded_sums(found: Files, local: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:

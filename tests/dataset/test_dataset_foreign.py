@@ -27,6 +27,24 @@ def test_words_are_found_in_a_text_that_is_given():
     assert other.text == "Ann gone"
 
 
+@pytest.mark.parametrize(
+    ("entities", "taken"),
+    [
+        ([[0, 3, "PER"], [7, 10, "LOC"]], True),  # the exact spans: the tags have "Oslo" as a whole
+        ([[0, 1, "PER"], [2, 3, "LOC"]], False),  # places in words
+        (["Ann", "Oslo"], False),
+        ([{"text": "Ann", "type": "PER"}], False),
+        ([], False),
+        ([[0, 3, "person"], [7, 11, "GPE"]], False),
+    ],
+)
+def test_exact_spans_beside_tags_count_where_they_give_these_tags(entities, taken):
+    row = {"text": "Ann in Oslo", "tokens": ["Ann", "in", "Oslo"], "ner_tags": ["B-PER", "O", "B-LOC"]}
+    found = read({**row, "entities": entities})
+    assert found.ner_tags == ("B-PER", "O", "B-LOC")
+    assert found.entities == (Span(0, 3, "PER"), Span(7, 10 if taken else 11, "LOC"))
+
+
 def test_a_text_with_spans_gets_words():
     spans = [{"start": 8, "end": 12, "label": "GPE"}, {"start": 0, "end": 3, "label": "PER"}]
     found = read({"text": "Ann (in Oslo)", "entities": spans}, labels={"GPE": "LOC"})
@@ -82,3 +100,27 @@ def test_the_original_is_read_through_the_same_reader(tmp_path, monkeypatch):
     (tmp_path / "test.jsonl").write_text('{"what": 1}\n')
     with pytest.raises(GonerdError, match="the row has: what"):
         load("original", cache_dir=str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"tokens": ["a"], "ner_tags": ["B-DOG"]}', r"a/b, train, row 2: tag 'B-DOG' is not one of .*labels="),
+        ('{"tokens": ["a"]', r"row 2: not JSON"),
+        ("[1]", r"row 2: expected a JSON object"),
+        ('{"text": "ab", "spans": [[0, 9, "PER"]]}', r"row 2: .*ends after the text"),
+    ],
+)
+def test_a_row_further_on_that_cannot_be_read_is_one_line_too(tmp_path, monkeypatch, line, message):
+    import gonerd.builders.gonerd_dataset as module
+
+    from gonerd import load
+    from gonerd.dataset.sources import Files
+
+    path = tmp_path / "train.jsonl"
+    path.write_text('{"tokens": ["a"], "ner_tags": ["O"]}\n' * 2 + line + "\n")
+    monkeypatch.setattr(module, "hub_files", lambda *_: Files("a/b@abc", {"train": [str(path)]}))
+    for streaming in (False, True):
+        with pytest.raises(GonerdError, match=message) as caught:
+            list(load(repo="a/b", split="train", streaming=streaming, cache_dir=str(tmp_path / "cache")))
+        assert "\n" not in str(caught.value)

@@ -203,3 +203,20 @@ def test_the_hash_of_the_package_covers_its_folders(built, tmp_path, monkeypatch
     shutil.copytree(built, tmp_path / "dataset")
     assert package_hash() != empty
     assert Path(row.path) == tmp_path / "dataset"
+
+
+def test_the_datasets_of_a_repository_are_not_mixed(monkeypatch):
+    from types import SimpleNamespace
+
+    import huggingface_hub
+
+    from gonerd.dataset.sources import hub_files
+
+    def repository(*names):
+        found = SimpleNamespace(sha="abc", siblings=[SimpleNamespace(rfilename=name, lfs=None) for name in names])
+        monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: found)
+        return hub_files("org/name", None).of
+
+    assert len(repository("data/train-0.parquet", "data/train-1.parquet", "test.jsonl")["train"]) == 2
+    with pytest.raises(GonerdError, match=r"org/name: train is in several folders \(news, web/a\).*CONFIGURATION"):
+        repository("news/train.parquet", "web/a/train.parquet", "news/test.parquet")

@@ -46,7 +46,7 @@ print(json.dumps(found))
 def load(address, home, options, **environment):
     variables = hub_environment(address, home) | environment
     command = [sys.executable, "-c", LOAD, json.dumps(options)]
-    done = subprocess.run(command, env=variables, cwd=home, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=variables, cwd=home, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
