@@ -26,6 +26,7 @@ class RawPage:
     url: str
     body: bytes
     content_type: str | None
+    final_url: str | None = None  # where a crawl was led to
 
 
 def read_archive(path: Path, *, max_bytes: int) -> Iterator[RawPage | Dropped]:
@@ -117,7 +118,9 @@ def read_pages(pages: Iterable[Page], folder: Path, *, max_bytes: int) -> Iterat
             raise GonerdError(f"no record at byte {page.warc_offset}", where=path) from error
         if isinstance(raw, RawPage) and sha256(raw.body).hexdigest() != page.body_sha256:
             raise GonerdError(f"the record at byte {page.warc_offset} is not {page.url}", where=path)
-        yield RawPage(page.url, raw.body, raw.content_type) if isinstance(raw, RawPage) else raw
+        if isinstance(raw, RawPage):
+            raw = RawPage(page.url, raw.body, raw.content_type, page.final_url)
+        yield raw
 
 
 def _page(record: Any, *, max_bytes: int) -> RawPage | Dropped:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from gonerd.corpus.inputs import gather, reader
 from gonerd.errors import GonerdError
+from gonerd.processes import locked
 from gonerd.records import Manifest, Progress
 from gonerd.store import Execute, Job, Stage, run_stage
 
@@ -64,15 +65,17 @@ def run_over_pages(
     if execute:  # its tasks may run in another folder
         inputs, out = [path.resolve() for path in inputs], out.resolve()
     listings = out.with_name(f".{out.name}.listings")
-    shards = gather(inputs, listings)
-    whole = Stage(stage.name, stage.config, reader(shards, max_bytes=stage.max_bytes), stage.work)
-    try:
-        manifest = run_stage(whole, shards.paths, out, workers=cluster.workers, execute=execute, progress=progress)
-    except BaseException:
-        if not execute:  # a cluster may still be reading them
-            shutil.rmtree(listings, ignore_errors=True)
-        raise
-    shutil.rmtree(listings, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with locked(listings.with_name(f"{listings.name}.lock"), owner=out):  # the listings of another run are its own
+        try:
+            shards = gather(inputs, listings)
+            whole = Stage(stage.name, stage.config, reader(shards, max_bytes=stage.max_bytes), stage.work)
+            manifest = run_stage(whole, shards.paths, out, workers=cluster.workers, execute=execute, progress=progress)
+        except BaseException:
+            if not execute:  # a cluster may still be reading them
+                shutil.rmtree(listings, ignore_errors=True)
+            raise
+        shutil.rmtree(listings, ignore_errors=True)
     return manifest
 
 

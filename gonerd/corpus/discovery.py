@@ -11,8 +11,8 @@ from gonerd.corpus.feeds import read_feed, read_sitemap
 from gonerd.corpus.html import decode
 from gonerd.corpus.interface import value_at
 from gonerd.corpus.sources import Discovery
-from gonerd.corpus.urls import canonical, parameter_of, path_of, with_parameter
 from gonerd.formats import jsonl
+from gonerd.urls import canonical, parameter_of, path_of, with_parameter
 
 MAX_LISTINGS = 100_000  # a source that needs more has a fault, or wants to keep us busy
 MAX_FRUITLESS = 20  # listings in a row without a new article: a calendar that goes on for ever, a wheel of pages

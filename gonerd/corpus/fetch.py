@@ -16,9 +16,9 @@ from gonerd.corpus.answers import is_of_kind, is_same, retry_after, unpack
 from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.failures import Refused, Unreached, cause, chain
 from gonerd.corpus.manners import Manners
-from gonerd.corpus.urls import canonical, host_of
 from gonerd.corpus.warc import Exchange, Revisited
 from gonerd.records import Reason
+from gonerd.urls import canonical, host_of
 
 if TYPE_CHECKING:
     import requests

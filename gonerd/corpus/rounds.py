@@ -23,11 +23,11 @@ from gonerd.corpus.frontier import Fetched, Frontier, Waiting
 from gonerd.corpus.manners import Manners
 from gonerd.corpus.robots import Robots
 from gonerd.corpus.sources import Source
-from gonerd.corpus.urls import canonical, host_of
 from gonerd.corpus.visits import Visit, Visitor, placed
 from gonerd.corpus.warc import ArchiveWriter, Place
 from gonerd.errors import GonerdError
 from gonerd.records import Dropped, Reason
+from gonerd.urls import canonical, host_of
 
 ROUNDS = 2
 _TICK = 0.5  # seconds between two looks at the display

@@ -89,7 +89,7 @@ def documents(pages: Iterable[RawPage | Dropped], *, settings: ExtractSettings) 
 def _refused(page: RawPage, settings: ExtractSettings, removed: Removed) -> Dropped | None:
     """Return why a page is not even looked at: somebody asked for that, or its licence."""
     name = document_id(settings.source.name if settings.source else NO_SOURCE, page.url)
-    if gone := removed.find(name, page.url):
+    if gone := removed.find(name, page.url, page.final_url):
         return Dropped(page.url, gone.reason, gone.detail)
     own = settings.source.license if settings.source else None
     if settings.filters.licenses and own not in settings.filters.licenses:

@@ -16,9 +16,9 @@ from gonerd.corpus.frontier import Fetched, Frontier, Waiting
 from gonerd.corpus.html import JSON_TYPE, media_type, not_html
 from gonerd.corpus.robots import Robots
 from gonerd.corpus.sources import PAGE, Source
-from gonerd.corpus.urls import canonical, host_of
 from gonerd.corpus.warc import Revisited
 from gonerd.records import Dropped, Page, Reason
+from gonerd.urls import canonical, host_of
 
 MISSES = 5  # visits in a row without an answer after which a host is asked whether it is still there
 _HEAD = 131_072  # bytes of a page in which its canonical link is looked for

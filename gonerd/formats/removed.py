@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from gonerd.errors import GonerdError
 from gonerd.records import Dropped, Reason
+from gonerd.urls import canonical
 
 REMOVED = "removed.toml"
 _REMEDY = 'Write [[removed]] with id = "..." or url = "...", and date = 2026-01-31; nothing else'
@@ -58,11 +59,15 @@ NOTHING_REMOVED = Removed({}, {})
 def same_page(url: str) -> str:
     """Return what all spellings of a page's address have in common.
 
-    Scheme, fragment, a final slash, the default port and the case of the host make no other page; a request to take
-    something out must not fail on them.
+    Scheme, fragment, a final slash, the default port, the case of the host, letters written out or as escapes, and
+    parameters of tracking make no other page; a request to take something out must not fail on them.
     """
     try:
-        parts = urlsplit(url.strip())
+        plain = canonical(url)
+    except ValueError:  # no address of the web: a file's name, or one without its scheme
+        plain = url.strip()
+    try:
+        parts = urlsplit(plain)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return url.strip()

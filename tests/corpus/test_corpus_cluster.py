@@ -50,6 +50,21 @@ def engine(run_one, jobs, key, *, calls, skip=()):
             pass
 
 
+def test_a_second_run_leaves_the_listings_of_the_first_alone(pages, tmp_path, monkeypatch):
+    from gonerd import processes
+
+    monkeypatch.setattr(processes, "PATIENCE", 0.0)
+    first = tmp_path / ".out.listings"
+    first.mkdir()
+    (first / "00000.files.jsonl").write_text("of the first")
+    with (
+        processes.locked(tmp_path / ".out.listings.lock", owner=tmp_path / "out"),
+        pytest.raises(GonerdError, match="another process is writing this output"),
+    ):
+        extract(pages, tmp_path / "out")
+    assert (first / "00000.files.jsonl").read_text() == "of the first"
+
+
 def test_what_an_engine_leaves_undone_the_next_run_takes_up(pages, tmp_path, monkeypatch):
     calm = extract(pages, tmp_path / "calm")
     calls = []

@@ -249,6 +249,8 @@ def test_licence_and_removal_come_before_extraction(tmp_path):
 
     assert reasons() == [None, None]
     assert reasons(removed=tmp_path / "removed.toml") == [Reason.REMOVED, None]
+    pages[1] = replace(pages[1], final_url="https://town.example/a/")  # the address that a reader sees
+    assert reasons(removed=tmp_path / "removed.toml") == [Reason.REMOVED, Reason.REMOVED]
     assert reasons(licenses=("CC-BY-4.0",)) == [Reason.LICENSE, Reason.LICENSE]
     assert reasons(licenses=("CC0-1.0",)) == [None, None]
 

@@ -14,11 +14,11 @@ from gonerd.corpus.crawl import crawl
 from gonerd.corpus.frontier import Frontier
 from gonerd.corpus.run import extract
 from gonerd.corpus.sources import Discovery, Source
-from gonerd.corpus.urls import canonical, with_parameter
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.records import Dropped, Page
 from gonerd.sample.server import Resource, serve
+from gonerd.urls import canonical, with_parameter
 
 HOST, OTHER = "press.example", "daily.example"
 SITE = f"http://{HOST}"

@@ -28,6 +28,25 @@ def test_ids_and_urls_are_found_whatever_their_spelling(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        (
+            "https://paper.example/caf\u00e9",
+            "https://paper.example/caf%C3%A9",
+        ),  # as browsers show it, and as they send it
+        ("https://paper.example/%7eann", "https://paper.example/~ann"),
+        ("https://b\u00fccher.example/a", "https://xn--bcher-kva.example/a"),
+        ("https://paper.example/a?utm_source=mail&page=2", "https://paper.example/a?page=2"),
+        ("paper.example/a", "https://paper.example/a"),
+        ("pages/a.html", "pages/a.html"),
+    ],
+)
+def test_an_address_is_the_same_as_people_copy_it_and_as_it_was_crawled(asked, held):
+    assert same_page(asked) == same_page(held)
+    assert same_page("Pages/a.html") != same_page("pages/a.html")  # files of a folder
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ('[[removed]]\nid = "a"\ndate = 2026-01-01\nname = "Anna Lund"', "entry 1: not an entry"),
