@@ -14,12 +14,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gonerd.dataset.card import placed_card
 from gonerd.dataset.facts import hidden_splits, read_build_config
 from gonerd.dataset.hidden import hide_labels
-from gonerd.dataset.publishable import OPTIONAL, REQUIRED, check_publishable, check_removed, published_files
+from gonerd.dataset.publishable import (
+    CARD,
+    OPTIONAL,
+    REQUIRED,
+    check_kept,
+    check_publishable,
+    check_removed,
+    published_files,
+)
 from gonerd.dataset.remote import Remote, read_remote, remote_file, remote_manifest
 from gonerd.errors import FREE_TEMPORARY, GonerdError, hub_errors, room_in
-from gonerd.formats.removed import REMOVED, read_removed
+from gonerd.formats.removed import REMOVED, Removed, read_removed
 from gonerd.records import Manifest, Progress, silent
 from gonerd.store import MANIFEST, read_manifest, sha256_file
 
@@ -80,9 +89,9 @@ def publish(folder: Path, repository: str, *, config: PublishConfig | None = Non
         What was changed, or with `dry_run` would be.
 
     Raises:
-        GonerdError: the folder is not ready to be published or holds a document that was to be removed, the version is
-            published with another content, the push would reveal labels that the repository hides, or the Hub cannot be
-            reached or refuses.
+        GonerdError: the folder is not ready to be published, holds a document that was to be removed or forgets a
+            request for removal, the version is published with another content, the push would reveal labels that the
+            repository hides, or the Hub cannot be reached or refuses.
     """
     chosen = config or PublishConfig()
     check_publishable(folder)
@@ -90,7 +99,7 @@ def publish(folder: Path, repository: str, *, config: PublishConfig | None = Non
     with _prepared(folder, chosen) as (prepared, gold):
         remote = read_remote(repository)
         if remote and (published := remote_file(remote, REMOVED)):
-            check_removed(folder, read_removed(published), where=f"{REMOVED} of {repository}")
+            _check_published(folder, read_removed(published), where=f"{REMOVED} of {repository}")
         plan, contents = _plan(prepared, repository, remote, chosen)
         unknown = tuple(published_files(folder)[1])
         plan = replace(plan, gold=gold, not_published=unknown, removal_requests=requests)
@@ -112,6 +121,13 @@ def _check_lists(folder: Path, config: PublishConfig) -> int:
         check_removed(folder, read_removed(path), where=path)
     read = [read_removed(path) for path in lists]
     return len({name for removed in read for name in (*removed.ids, *removed.urls)})
+
+
+def _check_published(folder: Path, published: Removed, *, where: str) -> None:
+    """Raise if the folder holds what the repository's list names, or would take a request from that list."""
+    check_removed(folder, published, where=where)
+    own = folder / REMOVED
+    check_kept(read_removed(own if own.is_file() else None), published, where=where, folder=folder)
 
 
 @contextlib.contextmanager
@@ -136,6 +152,7 @@ def _plan(
     manifest = read_manifest(folder)
     tag = f"v{read_build_config(manifest, where=folder).version}"
     contents: dict[str, Path | bytes] = dict(published_files(folder)[0])
+    contents[CARD] = placed_card((folder / CARD).read_text(encoding="utf-8"), repository).encode()
     tagged = None
     if remote is not None:
         _check_visibility(remote, private=config.private)

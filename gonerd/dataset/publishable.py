@@ -9,6 +9,7 @@ from typing import Any
 
 from gonerd.dataset.facts import read_build_config
 from gonerd.dataset.files import data_files, is_standoff_only, read_rows, split_of
+from gonerd.dataset.licenses import objections
 from gonerd.dataset.previous import PREVIOUS
 from gonerd.dataset.release import RELEASE, STANDOFF
 from gonerd.dataset.statistics import STATISTICS
@@ -33,7 +34,7 @@ def check_publishable(folder: Path) -> Manifest:
 
     Raises:
         GonerdError: files are missing or are not those of the manifest, the card is incomplete, or a document has no
-            licence. The line names every fault.
+            licence, or one that forbids to pass its text on. The line names every fault.
     """
     manifest = read_manifest(folder)
     if not is_standoff_only(manifest):
@@ -43,7 +44,7 @@ def check_publishable(folder: Path) -> Manifest:
         raise GonerdError(
             f"{', '.join(missing)} is missing", where=folder, remedy="Build the dataset with this version of gonerd"
         )
-    faults = [*_damaged(folder, manifest), *_unlicensed(folder), *_undescribed(folder, manifest)]
+    faults = [*_damaged(folder, manifest), *_unlicensed(folder, manifest), *_undescribed(folder, manifest)]
     faults += _card_faults(folder / CARD, manifest)
     if faults:
         raise GonerdError(
@@ -81,12 +82,18 @@ def _damaged(folder: Path, manifest: Manifest) -> Iterator[str]:
         yield f"{STANDOFF} is not the file that {RELEASE} names"
 
 
-def _unlicensed(folder: Path) -> Iterator[str]:
-    """Yield how many documents have no licence, if any: nobody could use them."""
-    without = [str(row["id"]) for row in _rows(folder) if not (row["license"] or "").strip()]
+def _unlicensed(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Yield how many documents have no licence, as nobody could use them, and which licences forbid to pass text on."""
+    without: list[str] = []
+    stated: set[str] = set()
+    for row in _rows(folder):
+        found = (row["license"] or "").strip()
+        stated.add(found) if found else without.append(str(row["id"]))
     if without:
         more = ", …" if len(without) > 3 else ""
         yield f"{len(without)} documents have no licence ({', '.join(without[:3])}{more})"
+    if not is_standoff_only(manifest):
+        yield from (f"the licence {against}" for against in objections(stated))
 
 
 def check_removed(folder: Path, removed: Removed, *, where: object) -> None:
@@ -98,6 +105,17 @@ def check_removed(folder: Path, removed: Removed, *, where: object) -> None:
             f"{', …' if len(found) > 3 else ''}), as {where} says",
             where=folder,
             remedy="Build it again with this list as --removed, and a new --version",
+        )
+
+
+def check_kept(removed: Removed, published: Removed, *, where: object, folder: Path) -> None:
+    """Raise if a list of removals lacks requests that the published one has: the next version would forget them."""
+    left = [*(published.ids.keys() - removed.ids.keys()), *(published.urls.keys() - removed.urls.keys())]
+    if left:
+        raise GonerdError(
+            f"it was built without {len(left)} of the requests for removal that {where} has",
+            where=folder,
+            remedy="Build it again with that list, and whatever has come since, as --removed",
         )
 
 

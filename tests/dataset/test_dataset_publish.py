@@ -94,6 +94,11 @@ def test_a_folder_goes_up_in_one_commit_with_a_tag_and_checksums(stub, first):
     assert stub.repository.tags == {"v1.0.0": stub.repository.head}
     assert stub.repository.head in shown
     local = {path.relative_to(first).as_posix(): path.read_bytes() for path in first.rglob("*") if path.is_file()}
+    local["README.md"] = local["README.md"].replace(
+        b'load_dataset("PATH")  # this folder, or the repository that it was published to',
+        b'load_dataset("org/my-news")',
+    )
+    assert b'dataset = load_dataset("org/my-news")\n' in local["README.md"]
     assert {name: stub.files[name] for name in local} == local
     assert set(stub.files) - set(local) == {".gitattributes", "SHA256SUMS"}
     sums = dict(line.split("  ")[::-1] for line in stub.files["SHA256SUMS"].decode().splitlines())
@@ -235,10 +240,34 @@ def test_documents_without_a_licence_are_refused(tmp_path):
         check_publishable(tmp_path / "out")
 
 
+def test_a_licence_that_forbids_to_pass_text_on_stays_at_home(tmp_path):
+    from dataclasses import replace
+
+    from gonerd.dataset.publishable import check_publishable
+    from gonerd.errors import GonerdError
+
+    documents = [make_document(n, license="All rights reserved" if n == 3 else "CC0-1.0") for n in range(6)]
+    stages = make_stages(tmp_path, documents, map(make_gold, documents))
+    told = BuildConfig(annotators="a", contact="b", any_license=True)
+    build(*stages, tmp_path / "out", config=told)
+    with pytest.raises(GonerdError, match="the licence 'All rights reserved': not a licence known to allow"):
+        check_publishable(tmp_path / "out")
+    build(*stages, tmp_path / "bare", config=replace(told, any_license=False, standoff_only=True))
+    check_publishable(tmp_path / "bare")
+
+
 def test_files_that_no_dataset_has_are_not_published_and_named(stub, spoilt):
     (spoilt / "notes.txt").write_text("mine")
     assert "notes.txt" in stub.publish(spoilt).stdout
     assert "notes.txt" not in stub.files
+
+
+def build_without(folder, name):
+    """A later version that has not the document, and knows nothing of the request."""
+    documents = [document for document in map(make_document, range(14)) if document.id != name]
+    stages = make_stages(folder, documents, map(make_gold, documents))
+    build(*stages, folder / "dataset", config=BuildConfig(annotators="a", contact="b", version="1.0.2"))
+    return folder / "dataset"
 
 
 def test_what_was_to_be_removed_is_not_published(stub, first, second, tmp_path):
@@ -258,6 +287,8 @@ def test_what_was_to_be_removed_is_not_published(stub, first, second, tmp_path):
     assert b"doc-002" in stub.files["removed.toml"]
     assert b"doc-002" not in stub.files["standoff.jsonl"]
     assert "removed.toml of org/my-news" in stub.refusal(second)  # a later version that brings it back
+    forgetful = build_without(tmp_path / "forgetful", "doc-002")
+    assert "without 1 of the requests for removal that removed.toml of org/my-news has" in stub.refusal(forgetful)
 
 
 def test_statistics_and_differences_of_what_is_published(stub, first, second, capsys):
