@@ -108,6 +108,7 @@ class _Builder:
         self._refused = Refusals(config, read_removed(given.removed))
         self._fixed, self._removed = dict(given.splits), given.removed
         self._previous = Previous(given.previous) if given.previous else None
+        self._placed = 0  # rows whose split was given
         self._documents = Lookup([path for folder in documents for path in shards(folder)], Document, key="id")
         self._gold = Lookup([path for folder in gold for path in shards(folder)], Annotation, key="document_id")
 
@@ -141,7 +142,7 @@ class _Builder:
         """Return what is known once all rows have passed."""
         splits = self._config.drawn
         if self._fixed:
-            splits += f" The splits of {len(self._fixed):,} documents were given."
+            splits += f" The splits of {self._placed:,} documents were given."
         if self._previous:
             splits += " Documents of the release before stayed in theirs."
         return Closing(
@@ -176,6 +177,7 @@ class _Builder:
         if not words.tokens:
             return Dropped(document.id, Reason.EMPTY, "no token")
         row = make_row(document, gold, words, split=str(plan.of(document.id)))
+        self._placed += document.id in self._fixed
         if self._previous:
             self._previous.note(row.example)
         return row

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gonerd.dataset.columns import COLUMNS, yaml_features
+from gonerd.dataset.columns import COLUMNS, type_name, yaml_features
 from gonerd.dataset.config import BuildConfig
 from gonerd.dataset.files import DataFile
 from gonerd.dataset.previous import Continuity, entry_of
 from gonerd.dataset.release import STANDOFF
 from gonerd.dataset.statistics import Statistics
 from gonerd.labels import LabelScheme
-from gonerd.records import Example, Manifest
+from gonerd.records import Example, Manifest, Reason
 from gonerd.resources import folder
 from gonerd.store import write_atomic
 
@@ -32,6 +32,7 @@ HUB_LICENSES = (
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 _BLOCK = re.compile(r"^(?=[#+=-])|^(\d+)(?=[.)])")  # what would start a heading, a rule or a list
+_PLACE = 'load_dataset("PATH")  # this folder, or the repository that it was published to'
 _EXAMPLE_TOKENS = 12
 _EXAMPLE_CHARACTERS = 100
 
@@ -47,6 +48,11 @@ class Facts:
     files: tuple[DataFile, ...]
     sample: Example
     continuity: Continuity | None = None  # what it keeps of the release before
+
+    @property
+    def documents_read(self) -> int:
+        """How many documents were read: gold, or a line of a release, without its document is none."""
+        return self.manifest.read - self.manifest.dropped.get(Reason.UNKNOWN_DOCUMENT, 0)
 
 
 class Markdown(str):
@@ -69,7 +75,7 @@ def render_card(facts: Facts) -> str:
         undefined=StrictUndefined, finalize=_finalize, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters["percent"] = lambda share: Markdown("none" if share is None else f"{100 * share:.1f} %")
-    environment.filters["code"] = code
+    environment.filters.update(code=code, cell=cell)
     template = environment.from_string((folder("hub_card") / "dataset.md").read_text(encoding="utf-8"))
     front = DatasetCardData(**front_matter(facts)).to_yaml()
     body = template.render(
@@ -77,13 +83,13 @@ def render_card(facts: Facts) -> str:
         labels=facts.scheme.labels,
         statistics=facts.statistics,
         dropped=facts.manifest.dropped,
-        read=facts.manifest.read,
+        read=facts.documents_read,
         tokenizer=facts.manifest.config["tokenizer"],
         fingerprints=facts.manifest.config["fingerprints"],
         splits=facts.manifest.config.get("splits", ""),
         steps=facts.manifest.config.get("steps", []),
         hidden_labels=facts.manifest.config.get("hidden_labels", []),
-        columns=[(name, kind, Markdown(meaning)) for name, kind, meaning in COLUMNS],
+        columns=[(name, type_name(kind), Markdown(meaning)) for name, kind, meaning in COLUMNS],
         sample=Markdown(_shown(facts.sample)),
         removal_requests=facts.manifest.config.get("removal_requests", 0),
         continuity=facts.continuity,
@@ -91,6 +97,11 @@ def render_card(facts: Facts) -> str:
         gonerd_version=facts.manifest.version,
     )
     return f"---\n{front}\n---\n\n{body}"
+
+
+def placed_card(card: str, repository: str) -> str:
+    """Return a card that says how to load the dataset from the repository in which it is published."""
+    return card.replace(_PLACE, f'load_dataset("{repository}")')
 
 
 def front_matter(facts: Facts) -> dict[str, Any]:
@@ -164,7 +175,12 @@ def code(text: str) -> Markdown:
     line = " ".join(text.split())
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     pad = " " if "`" in line else ""
-    return Markdown(f"{fence}{pad}{line}{pad}{fence}".replace("|", "\\|"))
+    return Markdown(f"{fence}{pad}{line}{pad}{fence}")
+
+
+def cell(text: str) -> Markdown:
+    """Return text as a code span in a table, where a bar would end the cell; elsewhere its backslash would show."""
+    return Markdown(code(text).replace("|", "\\|"))
 
 
 def _shown(example: Example) -> str:

@@ -77,6 +77,14 @@ def yaml_features(tags: Sequence[str]) -> list[dict[str, Any]]:
     return found
 
 
+def type_name(kind: str) -> str:
+    """Return the type of a column for readers, by the names that `datasets` has."""
+    kinds = {"tag": "ClassLabel", "span": f"{{{', '.join(f'{name}: {item}' for name, item in SPAN_FIELDS)}}}"}
+    _, is_list, item = kind.rpartition(":")
+    name = kinds.get(item, item)
+    return f"list of {name}" if is_list else name
+
+
 def to_row(example: Example, tag_ids: Sequence[int]) -> dict[str, Any]:
     """Return an example as a row of the table."""
     row = {name: getattr(example, name) for name, _, _ in COLUMNS}

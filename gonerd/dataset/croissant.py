@@ -91,7 +91,7 @@ def _responsible(facts: Facts) -> dict[str, Any]:
         **machine,
         "rai:dataPreprocessingProtocol": (
             f"Text is Unicode NFC with line feeds. Tokens never depend on annotations; {settings}. "
-            f"Of {facts.manifest.read} documents read, {facts.manifest.written} are in the dataset."
+            f"Of {facts.documents_read} documents read, {facts.manifest.written} are in the dataset."
         ),
         "rai:dataUseCases": _USES,
         "rai:dataLimitations": "One language, English. A name can be in train and in test; the card gives the shares.",

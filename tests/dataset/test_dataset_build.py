@@ -124,6 +124,9 @@ def test_nothing_vanishes_without_a_reason(tmp_path):
     }
     assert (manifest.read, manifest.written) == (7, 3)
     assert sum(manifest.dropped.values()) == 4
+    card = (tmp_path / "out/README.md").read_text()
+    assert "Documents read: 6; " in card
+    assert "; labels without their document: 1. " in card
 
 
 def test_near_duplicates_share_a_split_and_clusters_are_heeded(tmp_path):
@@ -145,13 +148,15 @@ def test_near_duplicates_share_a_split_and_clusters_are_heeded(tmp_path):
 def test_given_splits_are_kept_and_their_leaks_reported(tmp_path):
     documents = [make_document(0), make_document(1), make_document(2, text=make_text(0) + " More.")]
     splits = {"doc-000": "train", "doc-001": "validation", "doc-002": "test"}
-    build(*make_stages(tmp_path, documents, map(make_gold, documents)), tmp_path / "out", given=Given(splits=splits))
+    given = Given(splits={**splits, "elsewhere": "test"})
+    build(*make_stages(tmp_path, documents, map(make_gold, documents)), tmp_path / "out", given=given)
     assert {name: example.split for name, example in everything(tmp_path / "out").items()} == splits
     statistics = read_statistics(tmp_path / "out")
     assert [(leak.ids, leak.splits) for leak in statistics.torn_groups] == [(("doc-000", "doc-002"), ("test", "train"))]
     assert statistics.leaks.shared_shingles > 0.9
     assert statistics.leaks.seen_surfaces == 1.0
-    assert "Groups of near-duplicates that lie in several splits: 1." in (tmp_path / "out/README.md").read_text()
+    card = (tmp_path / "out/README.md").read_text()
+    assert "The splits of 3 documents were given. Groups of near-duplicates that lie in several splits: 1." in card
 
 
 def test_ready_examples_keep_tokens_order_and_splits(built, tmp_path):

@@ -91,7 +91,8 @@ def test_a_stand_off_build_holds_no_text_and_can_be_rebuilt(first, tmp_path):
     assert front["configs"] == [{"config_name": "standoff", "data_files": "standoff.jsonl"}]
     assert "dataset_info" not in front
     card = (tmp_path / "out/README.md").read_text()
-    assert "gonerd dataset build --release . --documents documents" in card
+    assert "gonerd corpus regenerate . --out again\n" in card  # which writes again/documents
+    assert "gonerd dataset build --release . --documents again/documents" in card
     assert "load_dataset(" not in card
     with pytest.raises(GonerdError, match="without its text"):
         read_examples(tmp_path / "out", "train").__next__()
@@ -122,6 +123,22 @@ def test_the_sample_is_rebuilt_byte_for_byte(tmp_path):
     write_stage(documents, tmp_path / "documents", stage="documents", config={})
     rebuild(shipped, [tmp_path / "documents"], tmp_path / "out")
     assert parquet_bytes(tmp_path / "out") == parquet_bytes(shipped)
+
+
+def test_labels_that_a_release_keeps_back_are_no_labels_of_nothing(first, stages, tmp_path):
+    from gonerd.dataset.compare import compare
+    from gonerd.dataset.hidden import hide_labels
+
+    hide_labels(first, "test", out=tmp_path / "hidden", gold=tmp_path / "kept")
+    manifest = rebuild(tmp_path / "hidden", stages[0], tmp_path / "out")
+    tests = {name for name, split in split_by_id(first).items() if split == "test"}
+    assert manifest.dropped == {"no_annotation": len(tests)}
+    assert reasons(tmp_path / "out").keys() == tests
+    assert "keeps back the labels of test" in (tmp_path / "out/dropped.jsonl").read_text()
+    assert parquet_bytes(tmp_path / "out") == {
+        name: content for name, content in parquet_bytes(first).items() if not name.startswith("test")
+    }
+    assert compare(first, tmp_path / "hidden").same  # nobody can tell that they differ
 
 
 def test_what_has_changed_is_named(first, tmp_path):

@@ -33,10 +33,20 @@ def test_the_sample_in_the_package_is_what_its_site_and_annotations_give(built, 
 
 def test_the_card_tells_how_its_documents_were_made():
     text = (folder("sample") / "dataset" / "README.md").read_text(encoding="utf-8")
-    stages = [line for line in text.splitlines() if line.startswith("- Stage ")]
-    assert [line.split("`")[1] for line in stages] == ["crawl", "extract", "dedup"]
-    assert "20 read, 18 kept" in stages[0]
-    assert "`filters.min_words=120`" in stages[1]
+    told = [line.split(" | ") for line in text.partition("| stage |")[2].partition("<details>")[0].splitlines()[2:-1]]
+    assert [stage.strip("| `") for stage, *_ in told] == ["crawl", "extract", "dedup"]
+    assert told[0][2:] == ["20", "18 |"]
+    assert "`filters.min_words=120`" in text
+
+
+def test_the_card_is_what_the_template_gives_now():
+    from gonerd.dataset.card import render_card
+    from gonerd.dataset.facts import read_facts
+
+    shipped = folder("sample") / "dataset"
+    assert (shipped / "README.md").read_text(encoding="utf-8") == render_card(read_facts(shipped)), (
+        "write it again: write_card(read_facts(folder), folder / 'README.md')"
+    )
 
 
 def test_pages_end_as_the_site_says_they_should(built):
