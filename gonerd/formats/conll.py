@@ -31,13 +31,13 @@ def conll_lines(document: ConllDocument) -> Iterator[str]:
     """Yield the lines of a document, without their ends.
 
     Raises:
-        GonerdError: a token holds a space or a line end, for which the format has no form.
+        GonerdError: a token holds a space or a line end, or is `-DOCSTART-` itself: the format has no form for it.
     """
     yield f"{_START}{_quoted(document.id)} O"
     yield ""
     starts = set(document.sentence_starts)
     for number, (token, tag) in enumerate(zip(document.tokens, document.ner_tags, strict=True)):
-        if not token or any(character in token for character in " \n\r\t"):
+        if not token or token == _START.strip() or any(character in token for character in " \n\r\t"):
             raise GonerdError(
                 f"CoNLL has no form for token {number}, {token!r}",
                 where=f"document {document.id!r}",

@@ -66,6 +66,12 @@ def test_what_conll_cannot_hold_is_named(tmp_path):
     with pytest.raises(GonerdError, match=r"no form for token 0.*jsonl"):
         export([spaced], tmp_path / "one.conll", form="conll")
     assert list(tmp_path.iterdir()) == []
+    text = "-DOCSTART- went"  # which would begin another document when it is read
+    start = replace(
+        awkward(), text=text, tokens=tuple(text.split()), token_starts=(0, 11), ner_tags=("O", "O"), entities=(),
+    )  # fmt: skip
+    with pytest.raises(GonerdError, match="no form for token 0"):
+        export([start], tmp_path / "one.conll", form="conll")
     for text, message in (
         ("word O\n", "line 1: expected -DOCSTART-"),
         ("-DOCSTART- a O\n\nword\n", "line 3: expected a"),
