@@ -7,8 +7,10 @@ without surfaces, so what can be verified is the text and that every span is ins
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -86,16 +88,26 @@ def _members(path: Path) -> Iterator[tuple[str, Iterable[tuple[int, dict[str, An
     if not zipfile.is_zipfile(path):
         yield path.name.partition(".")[0], jsonl.read_objects(path)
         return
-    with zipfile.ZipFile(path) as archive:
-        for member in sorted(archive.infolist(), key=lambda member: member.filename):
-            name = PurePosixPath(member.filename)
-            if member.is_dir() or name.suffix != ".jsonl":
-                continue
+    with _damage(path), zipfile.ZipFile(path) as archive:
+        files = [one for one in archive.infolist() if not one.is_dir() and one.filename.endswith(".jsonl")]
+        if not files:
+            raise GonerdError("no .jsonl file in the archive", where=path, remedy=_EXPORT)
+        for member in sorted(files, key=lambda member: member.filename):
             if member.file_size > _SIZE_LIMIT:
                 raise GonerdError(f"{member.filename!r} unpacks to {member.file_size:,} bytes", where=path)
             with archive.open(member) as stream:
                 text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
-                yield name.stem, list(_rows(text, where=f"{path}, {member.filename}"))
+                rows = list(_rows(text, where=f"{path}, {member.filename}"))
+            yield PurePosixPath(member.filename).stem, rows
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Turn what an archive raises that is damaged, locked, or holds no text, into one line."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, RuntimeError) as error:
+        raise GonerdError(f"the archive cannot be read ({error})", where=path, remedy=_EXPORT) from error
 
 
 def _rows(text: Iterable[str], *, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -116,7 +128,7 @@ def _entry(row: dict[str, Any], annotator: str, *, where: str) -> ToolPass:
         raise GonerdError("expected the fields 'text' and 'label'", where=where, remedy=_EXPORT)
     try:
         spans = tuple(_span(label) for label in labels)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise GonerdError("a label should be [start, end, label]", where=where, remedy=_EXPORT) from error
     name = str(row.get("document_id") or f"line {row.get('id')}")
     return ToolPass(name, row.get("url"), text, annotator, spans, where)

@@ -117,8 +117,9 @@ def _passes(task: dict[str, Any], dropped: list[Dropped], *, where: str, ground_
     if not isinstance(text, str):
         raise GonerdError("the task holds no text", where=where, remedy=_EXPORT)
     name = str(data.get("document_id", f"task {task.get('id')}"))
-    if not isinstance(task.get("annotations"), list):
+    if not _are_objects(task.get("annotations")):
         raise GonerdError("the task has no list of annotations", where=where, remedy=_EXPORT)
+    url = data.get("url") if isinstance(data.get("url"), str) else None
     taken: dict[str, dict[str, Any]] = {}
     for annotation in sorted(task["annotations"], key=_last_changed):
         annotator = GROUND_TRUTH if ground_truth else _annotator(annotation)
@@ -134,11 +135,17 @@ def _passes(task: dict[str, Any], dropped: list[Dropped], *, where: str, ground_
         dropped.append(Dropped(name, Reason.NO_ANNOTATION, "nobody has annotated the task"))
     for annotator, annotation in sorted(taken.items()):
         spans = tuple(_spans(annotation, dropped, name=name, where=where))
-        yield ToolPass(name, data.get("url"), text, annotator, spans, where)
+        yield ToolPass(name, url, text, annotator, spans, where)
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 def _last_changed(annotation: dict[str, Any]) -> tuple[str, int]:
-    return str(annotation.get("updated_at") or annotation.get("created_at") or ""), int(annotation.get("id") or 0)
+    number = annotation.get("id")
+    when = str(annotation.get("updated_at") or annotation.get("created_at") or "")
+    return when, number if isinstance(number, int) else 0
 
 
 def _annotator(annotation: dict[str, Any]) -> str:
@@ -150,14 +157,18 @@ def _annotator(annotation: dict[str, Any]) -> str:
 
 
 def _spans(annotation: dict[str, Any], dropped: list[Dropped], *, name: str, where: str) -> Iterator[ToolSpan]:
-    for region in annotation.get("result") or []:
+    regions = annotation.get("result") or []
+    if not _are_objects(regions):
+        raise GonerdError("the result of an annotation should be a list of regions", where=where, remedy=_EXPORT)
+    for region in regions:
         kind, value = region.get("type"), region.get("value") or {}
         if kind != "labels":
             dropped.append(Dropped(name, Reason.NOT_A_SPAN, f"{_annotator(annotation)}: a region of type {kind!r}"))
             continue
         try:
             start, end, (label,) = value["start"], value["end"], value["labels"]
-            yield ToolSpan(int(start), int(end), str(label), value.get("text"))
-        except (KeyError, TypeError, ValueError) as error:
+            surface = value.get("text")
+            yield ToolSpan(int(start), int(end), str(label), None if surface is None else str(surface))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             shown = json.dumps(value, ensure_ascii=False)[:120]
             raise GonerdError(f"a region should have start, end and one label, but is {shown}", where=where) from error

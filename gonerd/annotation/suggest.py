@@ -14,6 +14,7 @@ from gonerd.annotation.pipelines import portions, with_spacy
 from gonerd.errors import GonerdError, unknown_name
 from gonerd.formats import jsonl
 from gonerd.labels import LabelScheme, load_scheme
+from gonerd.processes import locked
 from gonerd.records import Annotation, Document, Manifest, Predict, Progress, silent
 
 STAGE = "annotate suggest"
@@ -113,18 +114,20 @@ def suggest_folder(
         progress: told the portions done and their number.
 
     Raises:
-        GonerdError: the suggester cannot be made, or `out` holds something else.
+        GonerdError: the suggester cannot be made, or `out` holds something else or is being written.
     """
     scheme = load_scheme(config.scheme)
     work_folder = out.with_name(f".{out.name}.portions")
     inputs = [shard.sha256 for shard in store.read_manifest(documents).outputs]
     work = partial(suggest, config=config, scheme=scheme, kinds=kinds)
     stage = store.Stage(STAGE, {**asdict(config), "documents": inputs}, partial(jsonl.read, kind=Document), work)
-    try:
-        paths = _portions(documents, work_folder, size=config.batch)
-        return store.run_stage(stage, paths, out, workers=workers, progress=progress)
-    finally:
-        shutil.rmtree(work_folder, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with locked(work_folder.with_name(f"{work_folder.name}.lock"), owner=out):  # another run's portions are its own
+        try:
+            paths = _portions(documents, work_folder, size=config.batch)
+            return store.run_stage(stage, paths, out, workers=workers, progress=progress)
+        finally:
+            shutil.rmtree(work_folder, ignore_errors=True)
 
 
 def _portions(documents: Path, folder: Path, *, size: int) -> list[Path]:

@@ -72,6 +72,21 @@ def test_suggestions_do_not_depend_on_portions_or_workers(tmp_path, pipeline, ba
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
 
+def test_a_second_run_leaves_the_portions_of_the_first_alone(tmp_path, monkeypatch):
+    from gonerd import processes
+
+    monkeypatch.setattr(processes, "PATIENCE", 0.0)
+    store.write_stage(DOCUMENTS, tmp_path / "documents", stage="test", config={})
+    (tmp_path / ".out.portions").mkdir()
+    (tmp_path / ".out.portions" / "000000.jsonl").write_text("of the first")
+    with (
+        processes.locked(tmp_path / ".out.portions.lock", owner=tmp_path / "out"),
+        pytest.raises(GonerdError, match="another process is writing this output"),
+    ):
+        suggest_folder(tmp_path / "documents", tmp_path / "out", config=SuggestConfig())
+    assert (tmp_path / ".out.portions" / "000000.jsonl").read_text() == "of the first"
+
+
 def test_a_broken_off_run_does_not_do_finished_portions_again(tmp_path):
     store.write_stage(DOCUMENTS, tmp_path / "documents", stage="test", config={})
     done = []

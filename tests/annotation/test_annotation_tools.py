@@ -229,6 +229,13 @@ def test_a_changed_document_gets_the_spans_moved_by_the_text_that_the_tool_kept(
             '{"start": 0, "end": 1, "labels": ["A", "B"]}}]}]}]',
             "one label",
         ),
+        ('[{"data": {"text": "x"}, "annotations": [1]}]', "no list of annotations"),
+        ('[{"data": {"text": "x"}, "annotations": [{"id": "one", "result": [3]}]}]', "a list of regions"),
+        (
+            '[{"data": {"text": "x"}, "annotations": [{"result": [{"type": "labels", "value": '
+            '{"start": 0, "end": 1e400, "labels": ["PER"], "text": 5}}]}]}]',
+            "one label",
+        ),
     ],
 )
 def test_what_is_no_export_is_one_clear_error(tmp_path, content, message):
@@ -241,6 +248,18 @@ def zipped(path, **files: list) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, rows in files.items():
             archive.writestr(f"{name}.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def test_a_damaged_archive_is_one_clear_error(tmp_path):
+    zipped(tmp_path / "whole.zip", ann=[{"text": "Ann went", "label": []}] * 20)
+    content = (tmp_path / "whole.zip").read_bytes()
+    (tmp_path / "damaged.zip").write_bytes(content.replace(b"went", b"WENT", 1))
+    for name, text in (("no_text.zip", b"\xff\n"), ("none.zip", None)):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("ann.jsonl" if text else "notes.txt", text or b"")
+    for name, message in (("damaged", "Bad CRC-32"), ("no_text", "can't decode"), ("none", "no .jsonl file")):
+        with pytest.raises(GonerdError, match=message):
+            doccano.read_export(tmp_path / f"{name}.zip", scheme=SCHEME)
 
 
 def test_doccano_zip_holds_a_file_an_annotator(place):
@@ -262,6 +281,7 @@ def test_doccano_zip_holds_a_file_an_annotator(place):
     [
         ('{"text": "x"}', "'text' and 'label'"),
         ('{"text": "x", "label": [[0, 1]]}', "start, end, label"),
+        ('{"text": "x", "label": [[0, 1e400, "PER"]]}', "start, end, label"),
         ('{"text": "x", "label": [[0, 5, "PER"]]}', "outside the text"),
         ("[]", "object"),
         ("{", "not JSON"),
