@@ -13,9 +13,11 @@ The split is the file's, and named when it is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import contextlib
+import gzip
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, cast
 
 from gonerd.dataset.align import align
 from gonerd.dataset.columns import COLUMNS
@@ -31,6 +33,8 @@ from gonerd.records import Document, Example, Span, sha256_of
 
 Form = Literal["jsonl", "conll", "spacy", "standoff"]
 
+_LINES: tuple[Form, ...] = ("jsonl", "standoff")  # JSON Lines, which are read packed too
+
 LOSSES: Mapping[Form, str] = {
     "jsonl": "",
     "spacy": "",
@@ -40,29 +44,39 @@ LOSSES: Mapping[Form, str] = {
 
 
 def export(examples: Iterable[Example], path: Path, *, form: Form) -> int:
-    """Write examples to a file, replaced as a whole, and return how many there were.
+    """Write examples to a file, replaced as a whole, and return how many there were; `.gz` is packed.
 
     Raises:
-        GonerdError: the form cannot hold an example, such as a word with a space in it in CoNLL.
+        GonerdError: the form cannot hold an example, such as a word with a space in it in CoNLL, or is not read packed.
     """
+    if path.suffix == ".gz" and form not in _LINES:
+        raise GonerdError(f"{form} is not read packed", where=path, remedy="Leave .gz away, and pack the file yourself")
     partial = path.with_name(f".{path.name}.partial")
     with room_in(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            count = write_spacy(examples, partial) if form == "spacy" else _write(partial, examples, form)
+            written = write_spacy if form == "spacy" else _writer(form, packed=path.suffix == ".gz")
+            count = written(examples, partial)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     return count
 
 
-def _write(path: Path, examples: Iterable[Example], form: Form) -> int:
-    count = 0
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        for example in examples:
-            stream.writelines(f"{line}\n" for line in _lines(example, form))
-            count += 1
-    return count
+def _writer(form: Form, *, packed: bool) -> Callable[[Iterable[Example], Path], int]:
+    def write(examples: Iterable[Example], path: Path) -> int:
+        count = 0
+        with contextlib.ExitStack() as stack:
+            stream: IO[bytes] = stack.enter_context(path.open("wb"))
+            if packed:  # without name and time: the same rows in the same bytes
+                pack = gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0)
+                stream = cast("IO[bytes]", stack.enter_context(pack))
+            for example in examples:
+                stream.writelines(f"{line}\n".encode() for line in _lines(example, form))
+                count += 1
+        return count
+
+    return write
 
 
 def _lines(example: Example, form: Form) -> Iterator[str]:

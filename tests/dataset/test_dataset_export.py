@@ -1,3 +1,4 @@
+import gzip
 import os
 import subprocess
 import sys
@@ -47,6 +48,25 @@ def test_forms_that_lose_nothing_come_back_in_the_same_bytes(examples, tmp_path,
     export(again, tmp_path / "two", form=form)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert LOSSES[form] == ""
+
+
+@pytest.mark.parametrize(("form", "back"), [("jsonl", import_jsonl), ("standoff", None)])
+def test_a_name_that_ends_in_gz_is_packed(examples, tmp_path, form, back):
+    export(examples, tmp_path / "plain", form=form)
+    for name in ("one.jsonl.gz", "two.jsonl.gz"):
+        export(examples, tmp_path / name, form=form)
+    assert gzip.decompress((tmp_path / "one.jsonl.gz").read_bytes()) == (tmp_path / "plain").read_bytes()
+    assert (tmp_path / "one.jsonl.gz").read_bytes() == (tmp_path / "two.jsonl.gz").read_bytes()
+    if back:
+        assert list(back(tmp_path / "one.jsonl.gz", split="test")) == examples
+        assert list(read_examples(tmp_path / "one.jsonl.gz", "test")) == examples
+
+
+@pytest.mark.parametrize("form", ["conll", "spacy"])
+def test_what_is_not_read_packed_is_not_written_so(examples, tmp_path, form):
+    with pytest.raises(GonerdError, match=f"{form} is not read packed"):
+        export(examples, tmp_path / "one.gz", form=form)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_conll_keeps_ids_words_tags_and_sentences(examples, tmp_path):
