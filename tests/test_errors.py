@@ -338,3 +338,14 @@ def test_the_console_shows_names_as_they_are(capsys):
     assert "[red]b" in out
     folded = "".join(line.split("│")[1].strip() for line in out.splitlines() if line.startswith("│"))
     assert long in folded
+
+
+def test_nothing_that_is_shown_commands_the_terminal(capsys):
+    from gonerd.cli.console import say, table
+
+    say("Ann\x1b]0;title\x07 \u202eolsO\x9b üñ👩‍👧")
+    table(["name"], [["\x1b[2JAnn\r"]], title="\x1b[1m")
+    shown = capsys.readouterr().out
+    assert not set(shown) & set("\x1b\x07\x9b\r\u202e")
+    assert shown.startswith("Ann\\u001b]0;title\\u0007 \\u202eolsO\\u009b üñ👩‍👧\n")
+    assert "\\u001b[2JAnn\\u000d" in shown

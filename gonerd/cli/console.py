@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from gonerd.store import DROPPED
 if TYPE_CHECKING:
     from rich.console import Console
 
+# Control characters but for tabs and line ends, and those that turn the direction of what follows.
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console: results go to standard output, progress and errors to standard error."""
@@ -23,7 +27,12 @@ def console(*, stderr: bool = False) -> Console:
 
 def say(text: str) -> None:
     """Print one plain line; square brackets and `:names:` in it are text, not markup or emoji."""
-    console().print(text, markup=False)
+    console().print(visible(text), markup=False)
+
+
+def visible(text: str) -> str:
+    """Return text in which nothing commands a terminal or turns the reading order round: names come from the web."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def table(headers: list[str], rows: list[list[str]], *, title: str | None = None) -> None:
@@ -31,12 +40,12 @@ def table(headers: list[str], rows: list[list[str]], *, title: str | None = None
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
+    drawn = Table(title=Text(visible(title)) if title else None, title_justify="left", header_style="bold")
     for column, header in enumerate(headers):
         numeric = bool(rows) and all(row[column][:1].isdigit() or row[column] in ("", "-") for row in rows)
         drawn.add_column(Text(header), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(visible(cell)) for cell in row))
     console().print(drawn)
 
 

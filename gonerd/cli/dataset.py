@@ -199,9 +199,10 @@ def _show_splits(statistics: Statistics) -> None:
     for name, part in parts.items():
         lengths = (part.length["median"], part.length["maximum"])
         numbers = [f"{number:,}" for number in (part.documents, part.tokens, *lengths)]
-        sizes.append([name, *numbers, _percent(part.longer["512"]), _percent(part.longer["4096"])])
+        sentences = "-" if part.sentences is None else f"{part.sentences:,}"
+        sizes.append([name, *numbers, _percent(part.longer["512"]), _percent(part.longer["4096"]), sentences])
         entities.append([name, *(f"{count:,}" for count in part.entities.values())])
-    table(["split", "documents", "tokens", "median", "most", "> 512", "> 4,096"], sizes)
+    table(["split", "documents", "tokens", "median", "most", "> 512", "> 4,096", "sentences"], sizes)
     table(["entities", *statistics.total.entities], entities)
 
 
