@@ -81,6 +81,19 @@ def test_the_whole_circle_gives_the_same_bytes(release, tmp_path):
     assert (tmp_path / "offline" / "gold" / "00000.jsonl").read_bytes() == (out / "gold" / "00000.jsonl").read_bytes()
 
 
+def test_labels_that_a_release_keeps_back_come_back_as_no_gold(release, tmp_path):
+    about, entries = json.loads((release / RELEASE).read_text()), list(jsonl.read_objects(release / STANDOFF))
+    kept = [{**entry, "spans": [] if entry["split"] == "test" else entry["spans"]} for _, entry in entries]
+    jsonl.write(release / STANDOFF, kept)
+    about["fingerprints"]["test"]["gold"] = None
+    (release / RELEASE).write_text(json.dumps({**about, "standoff_sha256": store.sha256_file(release / STANDOFF)}))
+    with serve(SITE) as address:
+        report = regenerate(release, tmp_path / "again", settings=settings(address))
+    assert report.total.exact == 14
+    gold = {one.document_id for one in store.read_records(tmp_path / "again" / "gold", Annotation)}
+    assert gold == {entry["id"] for entry in kept if entry["split"] != "test"}
+
+
 def test_changed_pages_are_realigned_and_gone_ones_lost(release, tmp_path):
     urls = [entry.url for entry in read_standoff(release)]
 

@@ -222,6 +222,24 @@ def test_an_incomplete_folder_is_refused(spoilt, name, change, message):
         check_publishable(spoilt)
 
 
+def test_what_the_readme_builds_may_be_published(tmp_path, monkeypatch):
+    import re
+    import shlex
+
+    from gonerd.dataset.publishable import check_publishable
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = readme.replace("\\\n", " ")
+    (command,) = re.findall(r"(?m)^gonerd (dataset build --documents documents --gold .*)", readme)
+    documents = [make_document(number) for number in range(14)]
+    make_stages(tmp_path, documents, map(make_gold, documents))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(shlex.split(command))
+    assert left.value.code == 0
+    check_publishable(tmp_path / "dataset")
+
+
 def test_a_folder_that_is_refused_is_not_sent(stub, spoilt):
     (spoilt / "croissant.json").unlink()
     assert "croissant.json is missing" in stub.refusal(spoilt)
