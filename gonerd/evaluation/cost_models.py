@@ -86,6 +86,7 @@ def load_for_cost(name: str, *, device: str, precision: Precision) -> CostModel:
     if not isinstance(backend, TokenBackend):
         raise GonerdError("cost is measured of checkpoints", where=name, remedy="Give a folder or a name on the Hub")
     loaded = backend.engine.load(backend.name, device, config)
+    loaded.module.requires_grad_(False)  # torch's counter of operations fails on weights that ask for a gradient
     facts = ("architecture", "attention", "layers", "parameters", "reach_tokens", "teacher")
     part = backend.model.model_copy(update={fact: getattr(loaded.info, fact) for fact in facts})
     return CostModel(name, part, loaded.model, loaded.module, config, _shape(read_config(backend.name)))

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tiny_models import SCHEME, tiny_config
+from tiny_models import SCHEME, tiny_checkpoint, tiny_config
 
 from gonerd.cli.main import main
 from gonerd.errors import GonerdError
@@ -14,6 +14,8 @@ from gonerd.evaluation.cost_plot import plot_costs
 from gonerd.evaluation.cost_report import Cost, costs_in, read_cost, write_cost
 from gonerd.formats import jsonl
 from gonerd.formats.gold import GoldDocument
+from gonerd.models.config import ConvertConfig
+from gonerd.models.convert import convert_checkpoint
 from gonerd.models.small import new_checkpoint
 
 TEXTS = ["Ann Leesen left Oslo and nobody waited for the boat to Turku."] * 3
@@ -65,6 +67,15 @@ def test_the_formula_agrees_with_the_counter_where_nothing_is_sparse_or_padded(c
         assert set(cost.flops_per_token) == {"16", "100"}
         counted = cost.counted_flops_per_token["16"]
         assert 1.0 <= counted / cost.flops_per_token["16"] < 1.5
+
+
+def test_what_lsg_puts_in_front_of_a_document_is_counted_too(tmp_path):
+    """Its global rows are weights that go through a module by themselves, which torch's counter stumbled over."""
+    tiny_checkpoint(tmp_path / "longformer", "longformer")
+    config = ConvertConfig(to="lsg", max_length=64, block=8, sparse_block=8)
+    convert_checkpoint(tmp_path / "longformer", tmp_path / "lsg", config=config)
+    (cost,) = measure_costs([str(tmp_path / "lsg")], config=CostConfig(lengths=(16,), memory=False, **QUICK))
+    assert cost.counted_flops_per_token["16"] > 0
 
 
 def test_the_price_follows_from_the_throughput_on_the_data(costs):
