@@ -99,7 +99,8 @@ def plot_of(entries: Sequence[Entry], frame: Frame = WIDE) -> Plot | None:
         return None
     times = [math.log10(time) for _, time in measured]
     x_ticks = _log_ticks(min(times), max(times))
-    y_ticks = _percent_ticks(min(entry.f1 for entry, _ in measured), max(entry.f1 for entry, _ in measured))
+    intervals = [_interval(entry) for entry, _ in measured]
+    y_ticks = _percent_ticks(min(low for low, _ in intervals), max(high for _, high in intervals))
     hardware = _most_common(entry.hardware for entry, _ in measured)
     places = _Places(frame, x_ticks, y_ticks)
     points = [_point(entry, time, places, hardware=hardware) for entry, time in measured]
@@ -140,14 +141,18 @@ class _Places:
         return _between(logarithm, self.x_ticks, self.frame.left, self.frame.right)
 
     def y(self, share: float) -> float:
-        """Return the height of a share, kept within the axis."""
-        lowest, highest = self.y_ticks[0][0], self.y_ticks[-1][0]
-        return _between(min(max(share, lowest), highest), self.y_ticks, self.frame.bottom, self.frame.top)
+        return _between(share, self.y_ticks, self.frame.bottom, self.frame.top)
+
+
+def _interval(entry: Entry) -> tuple[float, float]:
+    """Return where an entry's interval ends below and above, or twice its F1 where it has none."""
+    low, high = (entry.f1 if value is None else value for value in (entry.f1_low, entry.f1_high))
+    return low, high
 
 
 def _point(entry: Entry, time: float, places: _Places, *, hardware: str | None) -> Point:
     title = f"{display(entry.name, limit=48)}: F1 {100 * entry.f1:.1f}, {time:,.4g} ms"
-    low, high = (entry.f1 if value is None else value for value in (entry.f1_low, entry.f1_high))
+    low, high = _interval(entry)
     return Point(
         x=places.x(math.log10(time)),
         y=places.y(entry.f1),

@@ -315,6 +315,8 @@ def describe(name_or_path: str | Path, model: Any, tokenizer: Any, *, config: An
 
 def _attention(config: Any) -> str:
     """Return how far a position sees, as far as the configuration says."""
+    if getattr(config, "sparsity_type", None) is not None:  # its model type is that of a model with full attention
+        return f"LSG, blocks of {config.block_size}"
     window = getattr(config, "attention_window", None)
     if window is None and set(getattr(config, "layer_types", None) or ()) == {"sliding_attention"}:
         window = config.local_attention

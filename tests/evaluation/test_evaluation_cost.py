@@ -76,6 +76,7 @@ def test_what_lsg_puts_in_front_of_a_document_is_counted_too(tmp_path):
     convert_checkpoint(tmp_path / "longformer", tmp_path / "lsg", config=config)
     (cost,) = measure_costs([str(tmp_path / "lsg")], config=CostConfig(lengths=(16,), memory=False, **QUICK))
     assert cost.counted_flops_per_token["16"] > 0
+    assert cost.model.attention == "LSG, blocks of 8"
 
 
 def test_the_price_follows_from_the_throughput_on_the_data(costs):

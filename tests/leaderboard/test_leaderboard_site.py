@@ -249,6 +249,22 @@ def test_a_small_difference_is_no_cliff(one: float, other: float) -> None:
     assert 0 <= shown[0] <= 100 * one <= 100 * other <= shown[-1] <= 100
 
 
+def test_an_interval_is_drawn_whole() -> None:
+    entries = [
+        entry("a", 0.678, f1_low=0.65, f1_high=0.706, words_per_second=10.0),
+        entry("b", 0.656, f1_low=0.623, f1_high=0.688, words_per_second=20.0),
+        entry("c", 0.66, words_per_second=30.0),
+    ]
+    plot = plot_of(entries)
+    assert plot is not None
+    heights = [(tick.at, int(tick.text)) for tick in plot.y_ticks]
+    (bottom, least), (top, most) = heights[0], heights[-1]
+    for one, point in zip(entries[:2], plot.points, strict=False):
+        for share, drawn in ((one.f1_low, point.low), (one.f1_high, point.high)):
+            assert share is not None
+            assert drawn == pytest.approx(bottom + (100 * share - least) / (most - least) * (top - bottom), abs=0.1)
+
+
 def test_the_plot_of_a_small_screen_holds_every_point_and_no_texts_that_touch() -> None:
     entries = [entry(f"model {n}", 0.5 + n / 100, words_per_second=10.0 ** (n / 3)) for n in range(9)]
     plot = plot_of(entries, NARROW)
