@@ -30,6 +30,8 @@ _GROUPS = """groups AS SELECT COALESCE(root, items.number) AS root, MIN(id) AS f
     SUM(length) AS length, COUNT(DISTINCT given) AS splits, GROUP_CONCAT(DISTINCT given) AS given
     FROM items LEFT JOIN members USING (number)
     WHERE source IS NOT NULL GROUP BY 1"""
+# Dates are put in order as text, which only this form bears: a year, or year and month and what follows.
+_DATED = "(published GLOB '[0-9][0-9][0-9][0-9]' OR published GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]*')"
 _STRATUM = "source, length_class(length, size)"
 
 
@@ -111,7 +113,7 @@ class Splitter:
                 are not there.
 
         Raises:
-            GonerdError: the splits are by time, and a document has no date.
+            GonerdError: the splits are by time, and a document has no date in ISO 8601.
         """
         self._group(recorded)
         leaks = list(self._settle())
@@ -179,11 +181,13 @@ class Splitter:
     def _draw_by_time(self) -> None:
         """Fill the splits from the oldest group to the newest; a group is as new as its newest document."""
         undated = self._base.execute(
-            """SELECT id FROM items LEFT JOIN members USING (number) JOIN groups ON groups.root = COALESCE(members.root,
-            items.number) WHERE splits = 0 AND COALESCE(published, '') = '' ORDER BY id LIMIT 1"""
+            f"""SELECT id, published FROM items LEFT JOIN members USING (number) JOIN groups
+            ON groups.root = COALESCE(members.root, items.number)
+            WHERE splits = 0 AND items.source IS NOT NULL AND NOT COALESCE({_DATED}, 0) ORDER BY id LIMIT 1"""  # noqa: S608 - of constants
         ).fetchone()
         if undated:
-            raise GonerdError("no date of publication, but by_time needs one", where=f"document {undated[0]!r}")
+            found = f"published is {undated[1]!r}, no date in ISO 8601" if undated[1] else "no date of publication"
+            raise GonerdError(f"{found}, but by_time needs one", where=f"document {undated[0]!r}")
         (total,) = self._base.execute("SELECT COALESCE(SUM(size), 0) FROM groups WHERE splits = 0").fetchone()
         shares = self._config.shares
         bounds = [(split, sum(list(shares.values())[: n + 1]) * total) for n, split in enumerate(shares)]

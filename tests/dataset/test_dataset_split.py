@@ -106,6 +106,12 @@ def test_by_time_puts_the_oldest_in_train():
     assert newest["validation"] <= oldest["test"]
     with pytest.raises(GonerdError, match=r"'x'.*by_time"):
         assign([Item("x", "s", 1)], config=BuildConfig(by_time=True))
+    for published, message in (("yesterday", "'yesterday', no date"), ("3 May 2014", "no date in ISO 8601")):
+        with pytest.raises(GonerdError, match=message):
+            assign([Item("x", "s", 1, published=published)], config=BuildConfig(by_time=True))
+    dated = [Item("x", "s", 1, published="2014"), Item("y", "s", 1, published="2015-05-01T10:00:00Z")]
+    alike = [["x", "a copy that deduplication has left out"]]  # nobody asks for its date
+    assert assign(dated, alike=alike, config=BuildConfig(by_time=True)).keys() == {"x", "y"}
     joins = [Item("x", "s", 1), Item("y", "s", 1, given="test")]
     assert assign(joins, alike=[["x", "y"]], config=BuildConfig(by_time=True)) == {"x": "test", "y": "test"}
 
