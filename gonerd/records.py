@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from itertools import pairwise
 from typing import IO
 
 from gonerd.errors import FREE_TEMPORARY, room_in
@@ -181,6 +182,10 @@ class Example:
             if start < end:
                 raise ValueError(f"example {self.id!r}: token {token!r} at {start} overlaps the one before it")
             end = start + len(token)
+        if self.sentence_starts:
+            bounds = (*self.sentence_starts, len(self.tokens))
+            if bounds[0] != 0 or any(start >= after for start, after in pairwise(bounds)):
+                raise ValueError(f"example {self.id!r}: sentence_starts must rise from 0 and end before the tokens do")
         check_flat(self.entities, owner=f"example {self.id!r}")
         if self.entities and self.entities[-1].end > len(self.text):
             raise ValueError(f"example {self.id!r}: an entity ends after the text")

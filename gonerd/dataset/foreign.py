@@ -1,6 +1,7 @@
 """Datasets that others made, whose columns are not ours: read what is there, rebuild what is not, guess no label.
 
-Rows may hold words with tags, or a text with spans. Tags and labels must be the scheme's own, or be mapped to it.
+Rows may hold words with tags, or a text with spans. Tags and labels must be the scheme's own, or be mapped to it. Tags
+may be IOB1: what comes out is IOB2.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from gonerd.dataset.align import align
 from gonerd.errors import GonerdError
-from gonerd.labels import LabelScheme, load_scheme, spans_from_tags, text_spans
+from gonerd.labels import LabelScheme, load_scheme, spans_from_tags, tags_from_spans, text_spans
 from gonerd.records import Example, Span, check_flat, normalize_text, sha256_of
 
 # The usual names of a column, the first that a row has counts.
@@ -52,10 +53,10 @@ class Reader:
         tokens, tags = self._value(row, "tokens"), self._value(row, "ner_tags")
         text, entities = self._value(row, "text"), self._value(row, "entities")
         if isinstance(tokens, Sequence) and isinstance(tags, Sequence) and len(tokens) == len(tags):
-            words, given = self._words(row, tokens, text), [self._tag(tag, where) for tag in tags]
+            words, given = self._words(row, tokens, text), self._tags(tags, where)
             spans = self._exact(entities, words, given, where)
             if not spans:
-                spans = text_spans(words.starts, words.tokens, spans_from_tags(given, reading="lenient"))
+                spans = text_spans(words.starts, words.tokens, spans_from_tags(given))
             return self._example(row, words, given, spans, number)
         if isinstance(text, str) and text and isinstance(entities, Sequence):
             normal = normalize_text(text)
@@ -100,6 +101,11 @@ class Reader:
             return _Words(normalize_text(text), words, found, rebuilt=False)
         joined = " ".join(words)
         return _Words(joined, words, _starts(words), rebuilt=True)
+
+    def _tags(self, tags: Sequence[object], where: str) -> list[str]:
+        """Return tags in IOB2: an `I-` that continues nothing begins an entity, as in IOB1 and to conlleval."""
+        given = [self._tag(tag, where) for tag in tags]
+        return tags_from_spans(len(given), spans_from_tags(given, reading="lenient"))
 
     def _tag(self, tag: object, where: str) -> str:
         text = str(tag)

@@ -161,7 +161,8 @@ def test_given_splits_are_kept_and_their_leaks_reported(tmp_path):
 
 def test_ready_examples_keep_tokens_order_and_splits(built, tmp_path):
     examples = [replace(example, split="test") for example in everything(built).values()]
-    odd = replace(examples[0], id="odd", tokens=("Anna Lund",), token_starts=(0,), ner_tags=("B-PER",))
+    words = {"tokens": ("Anna Lund",), "token_starts": (0,), "ner_tags": ("B-PER",), "sentence_starts": (0,)}
+    odd = replace(examples[0], id="odd", **words)
     given = [odd, *examples[:3], Dropped("lost", Reason.LICENSE)]
     manifest = write_dataset(given, tmp_path / "out", config=BuildConfig(name="own"), inputs=["0" * 64])
     assert list(read_examples(tmp_path / "out", "test")) == given[:4]

@@ -89,6 +89,7 @@ def test_what_conll_cannot_hold_is_named(tmp_path):
     text = "-DOCSTART- went"  # which would begin another document when it is read
     start = replace(
         awkward(), text=text, tokens=tuple(text.split()), token_starts=(0, 11), ner_tags=("O", "O"), entities=(),
+        sentence_starts=(0,),
     )  # fmt: skip
     with pytest.raises(GonerdError, match="no form for token 0"):
         export([start], tmp_path / "one.conll", form="conll")

@@ -61,6 +61,19 @@ def test_columns_and_labels_can_be_named():
     assert found.ner_tags == ("B-PER",)
 
 
+def test_tags_in_iob1_become_iob2():
+    tags = ["I-PER", "I-PER", "B-PER", "O", "I-LOC", "I-ORG"]  # B- where a name follows one of its own type
+    found = read({"tokens": ["Ann", "Lund", "Bo", "of", "Oslo", "Trust"], "ner_tags": tags})
+    assert found.ner_tags == ("B-PER", "I-PER", "B-PER", "O", "B-LOC", "B-ORG")
+    assert [span.label for span in found.entities] == ["PER", "PER", "LOC", "ORG"]
+
+
+@pytest.mark.parametrize("starts", [[1], [0, 0], [0, 2], [1, 0]])
+def test_sentences_that_would_lose_words_are_refused(starts):
+    with pytest.raises(ValueError, match="sentence_starts"):
+        read({"tokens": ["a", "b"], "ner_tags": ["O", "O"], "sentence_starts": starts})
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
