@@ -113,9 +113,11 @@ def _is_beside(file: Path, root: Path) -> bool:
 
 def _entry(file: Path, root: Path) -> HtmlFile:
     name = file.relative_to(root).as_posix()
-    if _is_named(file, HTML_NAMES) and file.is_file():
-        return HtmlFile(name, store.sha256_file(file))
     readable = os.fsencode(name).decode("utf-8", errors="replace")
+    if _is_named(file, HTML_NAMES) and file.is_file():
+        if readable != name:  # it is to be the page's address
+            return HtmlFile(readable, fault="its name is not UTF-8: rename it")
+        return HtmlFile(name, store.sha256_file(file))
     return HtmlFile(readable, fault=_fault(file))
 
 

@@ -322,6 +322,19 @@ def test_no_file_of_a_folder_is_lost_without_a_reason(tmp_path):
     assert manifest.dropped == {"media_type": 4}
 
 
+def test_a_file_whose_name_is_no_text_is_dropped_and_named(tmp_path):
+    html = page("<h1>Story</h1>" + prose(9)).body
+    (tmp_path / "a.html").write_bytes(html)
+    try:
+        (tmp_path / os.fsdecode(b"b\xff.html")).write_bytes(html)
+    except OSError:
+        pytest.skip("skipped: this file system has names in UTF-8 alone")
+    extract([tmp_path], tmp_path.with_name("out"))
+    assert [one.url for one in store.read_records(tmp_path.with_name("out"), Document)] == ["a.html"]
+    (dropped,) = jsonl.read(tmp_path.with_name("out") / store.DROPPED, Dropped)
+    assert (dropped.id, dropped.detail) == ("b\ufffd.html", "its name is not UTF-8: rename it")
+
+
 def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "pages" / "locked").mkdir(parents=True)
     (tmp_path / "pages" / "a.html").write_bytes(page(prose(9)).body)
