@@ -14,7 +14,7 @@ PACKAGE = CHECKOUT / "gonerd"
 
 # What every room may use: the hall, and what the hall is built of.
 HALL = {"errors", "records", "labels", "scoring", "similarity", "formats", "store", "resources", "files", "processes"}
-HALL |= {"bootstrap", "conventions", "encoding", "label_maps", "pages", "scratch", "semeval", "urls"}
+HALL |= {"bars", "bootstrap", "conventions", "encoding", "label_maps", "pages", "scratch", "semeval", "urls"}
 HALL |= {"runs"}  # of the store
 ROOMS = {
     "corpus": set(),

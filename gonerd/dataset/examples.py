@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gonerd.bars import without_bars
 from gonerd.dataset.columns import features, to_row
 from gonerd.dataset.files import data_files, read_rows
 from gonerd.dataset.foreign import Reader
@@ -106,25 +106,13 @@ def _from_lines(path: Path, split: str) -> Iterator[Example]:
             raise GonerdError(str(error), where=f"{path}, line {line}") from error
 
 
-@contextlib.contextmanager
-def _without_bars() -> Iterator[None]:
-    """Keep datasets from drawing bars at the first load of a name: a command says what it has to say itself."""
+def _from_name(name: str, split: str) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
     import datasets
 
-    shown = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            datasets.enable_progress_bars()
-
-
-def _from_name(name: str, split: str) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
     from gonerd.dataset.load import load
 
     repository, _, revision = name.partition("@")
-    with _without_bars():
+    with without_bars(datasets):  # which it draws at the first load of a name
         loaded = load(repository, revision=revision) if revision else load(repository)
     if split not in loaded:
         raise unknown_name("split", split, loaded, where=name)

@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from gonerd.bars import without_bars
 from gonerd.dataset.card import placed_card
 from gonerd.dataset.facts import hidden_splits, read_build_config
 from gonerd.dataset.hidden import hide_labels
@@ -242,7 +242,7 @@ def _sums(contents: Mapping[str, Path | bytes]) -> bytes:
 
 def _push(plan: Plan, contents: Mapping[str, Path | bytes], remote: Remote | None, *, private: bool) -> str:
     """Commit what differs, on top of what the plan was made for; return the commit that then holds the version."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, utils
 
     api = HfApi()
     repository = plan.repository
@@ -250,7 +250,7 @@ def _push(plan: Plan, contents: Mapping[str, Path | bytes], remote: Remote | Non
         CommitOperationAdd(path_in_repo=name, path_or_fileobj=contents[name]) for name in (*plan.added, *plan.changed)
     ]
     operations += [CommitOperationDelete(path_in_repo=name) for name in plan.removed]
-    with hub_errors(repository, "publishing"), _without_bars():
+    with hub_errors(repository, "publishing"), without_bars(utils):
         if remote is None:
             api.create_repo(repository, repo_type="dataset", private=private)
         if not operations and remote is not None:
@@ -270,18 +270,3 @@ def _tag(repository: str, tag: str, commit: str) -> None:
 
     with hub_errors(repository, f"setting the tag {tag}"):
         HfApi().create_tag(repository, tag=tag, revision=commit, repo_type="dataset")
-
-
-@contextlib.contextmanager
-def _without_bars() -> Iterator[None]:
-    """Keep huggingface_hub from drawing bars: the library reports through `progress` alone."""
-    from huggingface_hub import utils
-
-    bars: Any = utils
-    shown = not bars.are_progress_bars_disabled()
-    bars.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            bars.enable_progress_bars()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gonerd.bars import without_bars
 from gonerd.errors import GonerdError
 
 if TYPE_CHECKING:
@@ -89,32 +89,18 @@ def _fetched(name: str, revision: str | None) -> Path:
 
 def _fetch(name: str, revision: str | None, info: ModelInfo) -> Path:
     """Fetch a model's files, all of one commit, and return their folder, which has the commit's name."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import snapshot_download, utils
 
     wanted = wanted_files(sibling.rfilename for sibling in info.siblings or ())
     if "config.json" not in wanted:
         raise GonerdError("this repository has no config.json: it is no model that transformers loads", where=name)
     try:
-        with _without_bars():
+        with without_bars(utils):
             folder = snapshot_download(name, revision=revision, allow_patterns=[glob.escape(file) for file in wanted])
     except Exception as error:  # of whichever HTTP library, or the disk
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise GonerdError(f"its files can not be fetched: {line}", where=name) from error
     return Path(folder)
-
-
-@contextlib.contextmanager
-def _without_bars() -> Iterator[None]:
-    """Keep huggingface_hub from drawing progress bars: the library never prints."""
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    hidden = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not hidden:
-            enable_progress_bars()
 
 
 def wanted_files(names: Iterable[str]) -> list[str]:
