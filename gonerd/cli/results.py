@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from gonerd.cli.console import say, table
+from gonerd.cli.console import fitted_table, say, table
 from gonerd.evaluation.collection import Form, ResultsConfig
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gonerd.evaluation.cost_report import Cost
     from gonerd.evaluation.result import Result
     from gonerd.evaluation.significance import Comparison
+
+SHOWN, COST_SHOWN = 4, 2  # columns that are there however narrow the terminal is: down to strict F1, and to latency
 
 
 def results(
@@ -64,13 +66,14 @@ def _with_cost(result: Result, costs: Sequence[Cost]) -> dict[str, object]:
 
 
 def _show(rows: list[Row]) -> None:
-    """Print the scores, and what was measured of cost in a table of its own: both in one would not fit a terminal."""
+    """Print the scores, and what was measured of cost in a table of its own: both in one would fit no terminal."""
     from gonerd.evaluation.collection import COLUMNS, COST_COLUMNS, cells
 
-    table(*cells(rows))
+    fitted_table(*cells(rows), least=SHOWN)
     measured = [row for row in rows if row.cost is not None]
     if measured:
-        table(*cells(measured, (COLUMNS[0], *COST_COLUMNS)), title="Cost, as gonerd cost measured it")
+        cost = cells(measured, (COLUMNS[0], *COST_COLUMNS))
+        fitted_table(*cost, least=COST_SHOWN, title="Cost, as gonerd cost measured it")
 
 
 def compare(

@@ -1,6 +1,7 @@
 """The schema of a result, the list of results, and comparing two."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from importlib.resources import files
@@ -124,6 +125,27 @@ def test_the_command_line_lists_and_compares(out, monkeypatch, capsys):
         main(["results", "nowhere"])
     assert done.value.code == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("columns", "last"), [(80, "95 % of draws"), (120, "precision"), (200, "revision"), (None, "revision")]
+)
+def test_no_number_is_folded_however_narrow_the_terminal(columns, last, out, monkeypatch, capsys):
+    """None: a pipe, which has room for all."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", str(columns))
+    with pytest.raises(SystemExit):
+        main(["results", str(out / "results")])
+    lines = capsys.readouterr().out.splitlines()
+    titles = [title.strip() for title in lines[1].strip("┃").split("┃")]
+    assert titles[-1] == last
+    assert columns is None or max(map(len, lines[:-1])) <= columns
+    group = next(line for line in lines if " mine " in line)
+    assert re.search(r"│ +3 │ +\d+\.\d\d ± \d+\.\d\d │", group)
+    left_out = [line for line in lines if line.startswith("no room for ")]
+    assert len(left_out) == (last != "revision")
+    assert all("revision: --form markdown or csv has all" in line for line in left_out)
 
 
 def test_a_file_that_is_no_result_is_named(tmp_path):
