@@ -9,6 +9,8 @@ import torch
 
 from gonerd.formats.gold import Gold, GoldDocument
 from gonerd.labels import load_scheme
+from gonerd.models.checkpoints import load_checkpoint
+from gonerd.models.load import load_encoder
 from gonerd.models.small import SmallConfig, new_checkpoint
 from gonerd.records import Example
 
@@ -78,3 +80,14 @@ def tiny_checkpoint(folder: Path, architecture: str = "modernbert", *, seed: int
     texts = [" ".join(example.tokens) for example in tiny_examples(8)]
     new_checkpoint(texts, folder, config=tiny_config(architecture, **changes), scheme=SCHEME, seed=seed)
     return folder
+
+
+def assert_transformers_agrees(folder: Path) -> None:
+    """Hold the answers of a folder's model in the encoder against those of transformers."""
+    reference, tokenizer = load_checkpoint(folder, scheme=SCHEME)
+    inputs = tokenizer("Ann left Oslo again, and nobody waited", return_tensors="pt")
+    with torch.no_grad():
+        wanted, got = (
+            model(inputs["input_ids"], inputs["attention_mask"]).logits for model in (reference, load_encoder(folder))
+        )
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0)

@@ -59,6 +59,14 @@ def evaluated(capsys, blind: Path, public: object, out: Path) -> Path:
     return place
 
 
+@pytest.fixture
+def mine(published, blind, tmp_path, capsys) -> Path:
+    """A submission of such predictions, with its result in `results` beside it."""
+    place = evaluated(capsys, blind, published[0], tmp_path / "results")
+    run(capsys, "submit", place, *NAMED, "--out", tmp_path / "mine")
+    return tmp_path / "mine"
+
+
 def test_the_whole_circle(published, blind, tmp_path, capsys) -> None:
     public, kept = published
     place = evaluated(capsys, blind, public, tmp_path / "results")
@@ -160,12 +168,10 @@ def test_a_submitter_sees_what_is_missing_before_it_is_sent(published, blind, tm
     assert (code, "complete: misaligned: 1 documents" in text) == (1, True)
 
 
-def test_other_documents_are_never_taken_for_these(published, blind, tmp_path, capsys) -> None:
+def test_other_documents_are_never_taken_for_these(published, blind, mine, tmp_path, capsys) -> None:
     """The fingerprint over ids and tokens is what joins a blind submission to its gold."""
-    public, kept = published
-    place = evaluated(capsys, blind, public, tmp_path / "results")
-    mine = tmp_path / "mine"
-    run(capsys, "submit", place, *NAMED, "--out", mine)
+    _, kept = published
+    (place,) = (tmp_path / "results").glob("*/*/*.json")
     documents = list(read_documents(SAMPLE, "test"))
     first = documents[0]
     changed = GoldDocument(first.id, (first.tokens[0] + "x", *first.tokens[1:]), first.ner_tags)
@@ -184,11 +190,8 @@ def test_other_documents_are_never_taken_for_these(published, blind, tmp_path, c
     assert (code, "split" in error) == (2, True)
 
 
-def test_scores_beside_the_word_that_there_are_none_are_refused(published, blind, tmp_path, capsys) -> None:
-    public, kept = published
-    place = evaluated(capsys, blind, public, tmp_path / "results")
-    mine = tmp_path / "mine"
-    run(capsys, "submit", place, *NAMED, "--out", mine)
+def test_scores_beside_the_word_that_there_are_none_are_refused(published, mine, capsys) -> None:
+    _, kept = published
     claim = json.loads((mine / "result.json").read_text())
     for change in (
         {"strict": {"micro": {"f1": 1.0}}},

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_models import SCHEME, tiny_checkpoint, tiny_examples
+from tiny_models import SCHEME, assert_transformers_agrees, tiny_checkpoint, tiny_examples
 
 from gonerd.errors import GonerdError
 from gonerd.models import load_encoder
@@ -104,11 +104,7 @@ def test_a_distilled_student_is_of_its_teachers_kind(teacher, tmp_path):
     assert type(student.config.attention) is type(source.config.attention)
     assert student.config.labels == source.config.labels
     if not (tmp_path / "student" / "LSG.md").is_file():  # which transformers would take for full attention
-        reference, tokenizer = load_checkpoint(tmp_path / "student", scheme=SCHEME)
-        inputs = tokenizer("Ann left Oslo again, and nobody waited", return_tensors="pt")
-        with torch.no_grad():
-            wanted, got = (m(inputs["input_ids"], inputs["attention_mask"]).logits for m in (reference, student))
-        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0)
+        assert_transformers_agrees(tmp_path / "student")
 
 
 def test_a_teacher_without_a_classifier_is_one_clear_error(longformer, tmp_path):
