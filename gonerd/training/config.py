@@ -82,12 +82,17 @@ class Schedule:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise GonerdError(f"{name} is {value}", remedy="It must be above 0")
-        if self.max_steps is not None and self.max_steps < 1:
-            raise GonerdError(f"max_steps is {self.max_steps}", remedy="It must be 1 or more")
+        for name in ("max_steps", "max_length", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise GonerdError(f"{name} is {value}", remedy="It must be 1 or more")
         if self.layer_decay > 1:
             raise GonerdError(f"layer_decay is {self.layer_decay}", remedy="It must be at most 1")
-        if self.freeze_layers < 0:
-            raise GonerdError(f"freeze_layers is {self.freeze_layers}", remedy="It must be 0 or more")
+        for name in ("freeze_layers", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be 0 or more")
+        if not 0 <= self.seed < 2**32:
+            raise GonerdError(f"seed is {self.seed}", remedy="It must be from 0 to 4294967295")
         for name in ("warmup_share", "attention_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be at least 0 and below 1")
@@ -130,6 +135,11 @@ class FinetuneConfig(Schedule):
     encoder for every checkpoint it knows."""
     scheme: str = "gonerd"
     """Label scheme, by its name in annotation_guidelines/."""
+
+    def __post_init__(self) -> None:
+        Schedule.__post_init__(self)
+        if self.stride is not None and self.stride < 0:
+            raise GonerdError(f"stride is {self.stride}", remedy="It must be 0 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,10 @@ def make_student(teacher: Any, *, layers: int | None = None) -> Any:
     build: Any = AutoModelForTokenClassification.from_config
     student = build(config)
     weights = teacher.state_dict()
-    student.load_state_dict({name: weights[_teacher_name(name, chosen)] for name in student.state_dict()})
+    origins = {name: _teacher_name(name, chosen) for name in student.state_dict()}
+    if any(_LAYER.match(name) is None for name in weights.keys() - origins.values()):
+        raise GonerdError(f"which layer a weight of a {config.model_type} model is of can not be told from its name")
+    student.load_state_dict({name: weights[origin] for name, origin in origins.items()})
     return student
 
 

@@ -65,6 +65,9 @@ class TokenBatches:
         max_tokens: sub-tokens in a batch, padding included.
         pad_id: the sub-token that pads; None to pack the pieces.
         seed: pieces are mixed by it.
+
+    Raises:
+        GonerdError: there is no word to learn from.
     """
 
     def __init__(self, rows: Rows, *, outputs: Sequence[int], max_tokens: int, pad_id: int | None, seed: int) -> None:
@@ -72,7 +75,10 @@ class TokenBatches:
 
         self.rows, self.pad_id = rows, pad_id
         self.outputs = np.array(outputs, dtype=np.int64)
-        self.pieces = rows.pieces
+        # A batch of pieces that answer for no word, as inside of one that is longer than a window, has no loss.
+        self.pieces = [piece for piece in rows.pieces if len(piece.words)]
+        if not self.pieces:
+            raise GonerdError("the documents to train on have no words")
         random.Random(seed).shuffle(self.pieces)  # noqa: S311 - not for secrets
         if pad_id is None:
             from gonerd.models.packing import first_fit

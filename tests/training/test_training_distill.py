@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_models import SCHEME, tiny_checkpoint, tiny_examples
+from transformers import GPT2Config, GPT2ForTokenClassification
 
 from gonerd.errors import GonerdError
 from gonerd.models.checkpoints import describe, load_checkpoint
@@ -56,6 +57,13 @@ def test_a_student_of_all_layers_is_the_teacher_and_loses_nothing(teacher):
     assert value.item() > 1e-3
     value.backward()
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_layers_that_can_not_be_told_apart_make_no_student():
+    """The blocks of GPT-2 are called `h`: a student would start from the lowest ones, whatever was chosen."""
+    config = GPT2Config(vocab_size=50, n_embd=32, n_layer=4, n_head=2, n_positions=64)
+    with pytest.raises(GonerdError, match="can not be told from its name"):
+        make_student(GPT2ForTokenClassification(config), layers=2)
 
 
 def test_the_soft_loss_is_the_textbooks():
