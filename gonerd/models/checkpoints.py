@@ -18,10 +18,20 @@ from gonerd.labels import LabelScheme
 from gonerd.models.reach import reach_tokens
 from gonerd.models.repository import CheckpointFiles, find_checkpoint
 from gonerd.models.translate import is_lsg
-from gonerd.store import read_json, sha256_file
+from gonerd.store import MANIFEST, read_json, sha256_file
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 WEIGHTS = "*.safetensors"
+# What moves a checkpoint's answers beside its weights: its configuration, and any file that a tokenizer is read from.
+DESCRIBING: tuple[str, ...] = (
+    "config.json",
+    "tokenizer*",
+    "vocab*",
+    "merges*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+DESCRIBING += ("*.model", "*.bpe", "bpe.codes")
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}  # how files that are here are loaded
 
 
@@ -164,11 +174,8 @@ class _explained:  # noqa: N801 - a context manager reads as a verb
         """Do nothing."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        from huggingface_hub.errors import StrictDataclassError
-        from safetensors import SafetensorError
-
-        wrong = SafetensorError | StrictDataclassError | OSError | ValueError | KeyError | RuntimeError | TypeError
-        if isinstance(error, wrong):
+        # A hostile configuration makes it raise almost anything; a module that is missing is another matter.
+        if isinstance(error, Exception) and not isinstance(error, GonerdError | ImportError):
             line = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise GonerdError(f"not a usable checkpoint: {line}", where=self.where) from error
 
@@ -181,7 +188,7 @@ def load_config(files: CheckpointFiles) -> Any:
     """
     from transformers import AutoConfig
 
-    with _explained(files.name):
+    with _explained(files.name), quietly():
         return AutoConfig.from_pretrained(files.folder, **SAFE)
 
 
@@ -218,7 +225,7 @@ def read_tokenizer(files: CheckpointFiles, **options: Any) -> Any:
     """
     from transformers import AutoTokenizer
 
-    with _explained(files.name):
+    with _explained(files.name), quietly():
         return AutoTokenizer.from_pretrained(files.folder, **options, **SAFE)
 
 
@@ -286,9 +293,14 @@ def checkpoint_files(name_or_path: str | Path) -> dict[str, str]:
     Raises:
         GonerdError: there is no such checkpoint, or no weights of it that are safe to open.
     """
-    path = _plain_files(name_or_path).folder
-    files = sorted({*path.glob(WEIGHTS), *path.glob("config.json"), *path.glob("tokenizer*"), *path.glob("vocab*")})
+    folder = _plain_files(name_or_path).folder
+    files = sorted({*folder.glob(WEIGHTS), *described_by(folder)})
     return {file.name: sha256_file(file) for file in files}
+
+
+def described_by(folder: Path) -> list[Path]:
+    """Return the files of a checkpoint that move its answers, beside its weights."""
+    return sorted({path for pattern in DESCRIBING for path in folder.glob(pattern) if path.is_file()})
 
 
 def checkpoint_name(name_or_path: str | Path) -> str:
@@ -328,7 +340,12 @@ def _attention(config: Any) -> str:
 
 def teacher_of(folder: Path) -> str | None:
     """Return the name of the teacher that the model in a folder was distilled from, if it was."""
-    if not (folder / "manifest.json").is_file():
-        return None
-    teacher = read_json(folder / "manifest.json").get("config", {}).get("teacher")
-    return None if teacher is None else str(teacher)
+    teacher = trained_with(folder, "teacher")
+    return teacher if isinstance(teacher, str) else None
+
+
+def trained_with(folder: Path, setting: str) -> object:
+    """Return a setting of the training from the manifest in a model's folder; None where it says nothing of it."""
+    manifest = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else None
+    config = manifest.get("config") if isinstance(manifest, dict) else None
+    return config.get(setting) if isinstance(config, dict) else None

@@ -117,6 +117,12 @@ class NystromformerAttention:
     """Approximate the softmax through landmarks. The published checkpoints do not: their configurations make
     transformers compute the full softmax."""
 
+    def __post_init__(self) -> None:
+        if self.landmarks < 1:
+            raise GonerdError(f"{self.landmarks} landmarks", remedy="It must be 1 or more")
+        if self.convolution is not None and (self.convolution < 1 or self.convolution % 2 == 0):
+            raise GonerdError(f"a convolution {self.convolution} wide", remedy="It must be odd, 1 or more")
+
 
 Attention = FullAttention | LongformerAttention | BigBirdAttention | LSGAttention | NystromformerAttention
 
@@ -167,6 +173,14 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise unknown_name("activation", self.activation, ACTIVATIONS)
+        for name in ("vocabulary", "width", "layers", "heads", "intermediate", "reach"):
+            if getattr(self, name) < 1:
+                raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be 1 or more")
+        if not 0 <= self.pad_id < self.vocabulary:
+            raise GonerdError(f"the padding token {self.pad_id} of {self.vocabulary} tokens")
+        for name in ("hidden_dropout", "attention_dropout", "head_dropout"):
+            if not 0 <= (getattr(self, name) or 0.0) <= 1:
+                raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be from 0 to 1")
         if self.width % self.heads:
             raise GonerdError(f"a width of {self.width} does not divide into {self.heads} heads")
         if self.labels is not None and self.masked_lm:
@@ -213,8 +227,6 @@ class ConvertConfig:
     def __post_init__(self) -> None:
         if self.max_length < 1:
             raise GonerdError(f"max_length is {self.max_length}", remedy="It must be 1 or more")
-        if self.kernel % 2 == 0:
-            raise GonerdError(f"kernel is {self.kernel}", remedy="It must be odd")
 
     def attention(self, layers: int) -> Attention:
         """Return the new attention of an encoder with that many layers."""
@@ -222,10 +234,12 @@ class ConvertConfig:
             case "longformer":
                 return LongformerAttention(windows=(self.window,) * layers)
             case "bigbird":
-                return BigBirdAttention(block=self.block or 64, random_blocks=self.random_blocks)
+                return BigBirdAttention(
+                    block=64 if self.block is None else self.block, random_blocks=self.random_blocks
+                )
             case "lsg":
                 return LSGAttention(
-                    block=self.block or 128,
+                    block=128 if self.block is None else self.block,
                     sparse_block=self.sparse_block,
                     factor=self.factor,
                     global_tokens=self.global_tokens,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gonerd.errors import GonerdError
-from gonerd.models.checkpoints import checkpoint_name, read_tokenizer
+from gonerd.models.checkpoints import checkpoint_name, described_by, read_tokenizer
 from gonerd.models.config import ConvertConfig, EncoderConfig, Target
 from gonerd.models.families import BIGBIRD, LONGFORMER, LSG_ROBERTA, NYSTROMFORMER, Family
 from gonerd.models.load import load_encoder, located
@@ -73,7 +73,7 @@ def convert_checkpoint(name_or_path: str | Path, out: Path, *, config: ConvertCo
     """
     files = find_checkpoint(name_or_path)
     settings = {**asdict(config), "source": checkpoint_name(name_or_path)}
-    sources = [*weight_files(files.folder), files.folder / "config.json"]
+    sources = [*weight_files(files.folder), *described_by(files.folder)]
     run = Run("convert", settings, (files.commit,) if files.commit else tuple(map(sha256_file, sources)))
     if is_current(out, run):
         return read_manifest(out)
@@ -162,7 +162,8 @@ def global_rows(encoder: Encoder, table: torch.Tensor, special: SpecialTokens) -
     embeddings, rows = encoder.embeddings, len(table)
     positions = tiled(embeddings.positions.weight, (encoder.config.position_offset, 0), max(rows, encoder.config.reach))
     step = len(positions) // rows
-    order = (torch.arange(rows) * step).view(-1, max(1, GLOBAL_STRIDE // step)).T.flatten()
+    apart = max(1, GLOBAL_STRIDE // step)
+    order = step * torch.tensor(sorted(range(rows), key=lambda row: (row % apart, row)))
     tokens = embeddings.tokens.weight
     found = positions[order] + torch.cat([tokens[special.begin][None], tokens[special.mask].expand(rows - 1, -1)])
     several = embeddings.types is not None and encoder.config.types > 1

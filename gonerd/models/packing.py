@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -119,12 +120,12 @@ def pack(documents: Sequence[Tensor], max_tokens: int, *, align: int = 1, pad_id
 def first_fit(sizes: Sequence[int], limit: int, *, order: Iterable[int]) -> list[list[int]]:
     """Return the numbers of the sizes in rows of at most `limit` altogether, in this order; a larger one is alone."""
     rows: list[list[int]] = []
-    room: list[int] = []
+    room = np.full(len(sizes), limit, dtype=np.int64)  # of one row a size: more there never are
     for number in order:
-        row = next((row for row, free in enumerate(room) if free >= sizes[number]), len(rows))
+        fits = room[: len(rows)] >= sizes[number]
+        row = int(fits.argmax()) if fits.any() else len(rows)
         if row == len(rows):
             rows.append([])
-            room.append(limit)
         rows[row].append(number)
         room[row] -= sizes[number]
     return rows

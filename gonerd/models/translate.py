@@ -74,6 +74,8 @@ def encoder_config(settings: Any, family: Family, *, head: str) -> EncoderConfig
     if values["activation"] not in ACTIVATIONS:
         raise unknown_name("activation", str(values["activation"]), ACTIVATIONS)
     values["activation"] = ACTIVATIONS[values["activation"]]
+    if values["pad_id"] is None and family.offset is None:
+        raise GonerdError("no padding token, from which this type counts its positions")
     values["pad_id"] = values["pad_id"] or 0
     if not 1 <= values["layers"] <= MOST_LAYERS:
         raise GonerdError(f"{values['layers']} layers", remedy=f"1 to {MOST_LAYERS} are possible")
@@ -125,6 +127,11 @@ def family_for(config: EncoderConfig, settings: Mapping[str, Any]) -> Family:
     Raises:
         GonerdError: transformers has no type that computes this.
     """
+    if unsaid := _unsaid(config.attention):
+        raise GonerdError(
+            f"no type of transformers has {type(config.attention).__name__} with {unsaid}",
+            remedy="Save it with the attention that it was loaded with",
+        )
     candidates: list[Family] = [*([family_of(settings)] if settings else ()), *FAMILIES]
     for family in candidates:
         if _fits(config, family):
@@ -133,6 +140,15 @@ def family_for(config: EncoderConfig, settings: Mapping[str, Any]) -> Family:
         f"no type of transformers has {type(config.attention).__name__}, positions from row {config.position_offset} "
         f"on and {config.types} types",
     )
+
+
+def _unsaid(attention: Attention) -> str:
+    """Return what of an attention has no place in a checkpoint and is not what is computed where nothing is said."""
+    usual: dict[str, object] = {"global_tokens": 0} if isinstance(attention, LongformerAttention) else {}
+    if isinstance(attention, BigBirdAttention):
+        usual = {"short": "reference", "randomness": "reference"}
+    values = {name: getattr(attention, name) for name in usual}
+    return ", ".join(f"{name} {value!r}" for name, value in values.items() if value != usual[name])
 
 
 def _fits(config: EncoderConfig, family: Family) -> bool:

@@ -6,11 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import SCHEME, tiny_checkpoint
-from transformers import AutoModelForTokenClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
 from gonerd.errors import GonerdError
 from gonerd.labels import Label, LabelScheme
-from gonerd.models.checkpoints import checkpoint_revision, describe, label_map, load_checkpoint
+from gonerd.models.checkpoints import checkpoint_revision, describe, label_map, load_checkpoint, teacher_of
+from gonerd.models.reach import POSITIONS_AFTER_PADDING, reach_tokens
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +177,47 @@ def test_weights_may_be_read_by_whoever_may_read_the_rest(original):
 def test_a_folder_without_a_model_is_an_error(tmp_path):
     with pytest.raises(GonerdError, match="no model weights"):
         load_checkpoint(tmp_path, scheme=SCHEME)
+
+
+@pytest.mark.parametrize("name", ["merges.txt", "special_tokens_map.json", "sentencepiece.bpe.model", "tokenizer.json"])
+def test_whatever_moves_its_answers_is_in_its_revision(checkpoint, name):
+    before = checkpoint_revision(checkpoint)
+    (checkpoint / "notes.txt").write_text("nothing")
+    assert checkpoint_revision(checkpoint) == before
+    (checkpoint / name).write_text("another")
+    assert checkpoint_revision(checkpoint) != before
+
+
+@pytest.mark.parametrize(
+    "content", ["[1]", "null", '{"config": null}', '{"config": [1]}', '{"config": {"teacher": {}}}']
+)
+def test_a_manifest_of_others_says_nothing(checkpoint, content):
+    (checkpoint / "manifest.json").write_text(content)
+    assert teacher_of(checkpoint) is None
+
+
+@pytest.mark.parametrize("kind", sorted(POSITIONS_AFTER_PADDING))
+def test_a_model_has_a_position_for_each_token_of_its_reach(kind, original):
+    """Without a limit in its tokenizer; with one token more it fails."""
+    own = {"luke": {"entity_vocab_size": 9, "entity_emb_size": 8}, "xmod": {"default_language": "en_XX"}}
+    own |= {"esm": {"mask_token_id": 4, "position_embedding_type": "absolute"}, "longformer": {"attention_window": 4}}
+    shape = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    size = {"intermediate_size": 32, "max_position_embeddings": 20, "pad_token_id": 1}
+    config = AutoConfig.for_model(kind, **shape, **size, **own.get(kind, {}))
+    tokenizer = AutoTokenizer.from_pretrained(original)
+    tokenizer.model_max_length = 10**30
+    model = AutoModelForTokenClassification.from_config(config).eval()
+    reach = reach_tokens(config, tokenizer)
+    ids = torch.full((1, reach), 7)
+    with torch.no_grad():
+        assert model(input_ids=ids).logits.shape[1] == reach
+        with pytest.raises((IndexError, RuntimeError)):
+            model(input_ids=torch.full((1, reach + 1), 7))
+
+
+def test_some_have_no_limit_and_some_can_not_count(original):
+    tokenizer = AutoTokenizer.from_pretrained(original)
+    tokenizer.model_max_length = 10**30
+    assert reach_tokens(AutoConfig.for_model("xlnet"), tokenizer) is None
+    with pytest.raises(GonerdError, match="without a padding token"):
+        reach_tokens(AutoConfig.for_model("roberta", pad_token_id=None), tokenizer)

@@ -14,9 +14,10 @@ from transformers import PreTrainedTokenizerFast
 from gonerd.cli.main import main
 from gonerd.errors import GonerdError
 from gonerd.models import load_encoder
-from gonerd.models.config import ConvertConfig, EncoderConfig
+from gonerd.models.config import BigBirdAttention, ConvertConfig, EncoderConfig, LongformerAttention
 from gonerd.models.convert import SpecialTokens, convert_checkpoint, convert_encoder, global_rows, tiled
 from gonerd.models.encoder import Encoder
+from gonerd.models.save import save_encoder
 
 EXACT = 1e-5
 COVERED = {"longformer": 9, "bigbird": 44, "nystromformer": 128, "full": 128}  # tokens that see all of each other
@@ -117,6 +118,10 @@ def test_the_same_again_is_looked_up_and_another_replaces_it(source, tmp_path):
     assert convert_checkpoint(source, tmp_path / "new", config=ConvertConfig(to="full", max_length=200)) == first
     convert_checkpoint(source, tmp_path / "new", config=ConvertConfig(to="full", max_length=300))
     assert load_encoder(tmp_path / "new").config.reach == 300
+    other = shutil.copytree(source, tmp_path / "copy" / source.name)
+    (other / "vocab.txt").write_text("another\n")
+    again = convert_checkpoint(other, tmp_path / "new", config=ConvertConfig(to="full", max_length=300))
+    assert again.inputs != first.inputs
 
 
 def test_positions_are_tiled_with_the_offset_kept():
@@ -146,6 +151,34 @@ def test_lsg_rows_are_those_of_its_authors():
     assert sorted(places.tolist()) == list(range(512))
 
 
+@pytest.mark.parametrize("reach", [40, 1536, 5120])
+def test_lsg_rows_lie_apart_whatever_the_reach(reach):
+    encoder = small_encoder(positions=reach)
+    encoder.embeddings.positions = torch.nn.Embedding.from_pretrained(
+        torch.arange(float(reach))[:, None].expand(-1, 32).clone()
+    )
+    rows = global_rows(encoder, torch.zeros(512, 32), SpecialTokens(begin=0, mask=4))
+    places = (rows - encoder.embeddings.tokens.weight[4]).mean(1).round().int().tolist()[1:]
+    step = max(1, reach // 512)
+    wanted = [row % reach if reach < 512 else step * row for row in range(512)]
+    assert sorted(places) == sorted(wanted[1:])
+    assert places[:2] == ([64 % reach, 128 % reach] if reach < 512 else [64 // step * step, 2 * (64 // step) * step])
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        LongformerAttention(windows=(8, 8), global_tokens=2),
+        BigBirdAttention(block=8, short="sparse"),
+        BigBirdAttention(block=8, randomness="random"),
+    ],
+)
+def test_what_a_checkpoint_can_not_say_is_not_saved_as_something_else(attention, tmp_path):
+    with pytest.raises(GonerdError, match=r"no type of transformers has \w+ with"):
+        save_encoder(small_encoder(attention=attention), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_global_projections_start_as_copies():
     encoder = small_encoder()
     new = convert_encoder(encoder, ConvertConfig(to="longformer", window=8), special=SpecialTokens(0, 1))
@@ -164,7 +197,17 @@ def test_what_its_answers_depend_on_is_not_left_out(made_into, target):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"max_length": 0}, {"kernel": 4}, {"to": "lsg", "block": 99}, {"window": 7}, {"to": "bigbird", "block": -1}],
+    [
+        {"max_length": 0},
+        {"window": 7},
+        {"to": "lsg", "block": 99},
+        {"to": "lsg", "block": 0},
+        {"to": "bigbird", "block": -1},
+        {"to": "bigbird", "block": 0},
+        {"to": "nystromformer", "kernel": 4},
+        {"to": "nystromformer", "kernel": -1},
+        {"to": "nystromformer", "landmarks": 0},
+    ],
 )
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(GonerdError):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gonerd.errors import GonerdError
-from gonerd.models.packing import Layout, Padding, pack, unpack
+from gonerd.models.packing import Layout, Padding, first_fit, pack, unpack
 
 lengths = st.lists(st.integers(1, 60), min_size=1, max_size=12)
 
@@ -27,6 +27,18 @@ def test_packing_and_unpacking_give_the_documents_back(lengths, limit, align):
         assert (row.input_ids[~outside] % 100 == row.layout.position[~outside]).all()
     for document, back in zip(documents, unpack(rows, [row.input_ids for row in rows]), strict=True):
         assert torch.equal(document, back)
+
+
+@given(lengths, st.integers(1, 100))
+@settings(deadline=None, max_examples=60)
+def test_each_size_goes_into_the_first_row_that_has_room_for_it(sizes, limit):
+    rows = first_fit(sizes, limit, order=range(len(sizes)))
+    assert sorted(number for row in rows for number in row) == list(range(len(sizes)))
+    for place, row in enumerate(rows):
+        for number in row:
+            fuller = [sum(sizes[other] for other in before if other < number) for before in rows[:place]]
+            assert all(full + sizes[number] > limit for full in fuller)
+        assert len(row) == 1 or sum(sizes[number] for number in row) <= limit
 
 
 @given(lengths, st.booleans(), st.integers(0, 5))
