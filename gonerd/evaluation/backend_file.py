@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gonerd.errors import GonerdError
 from gonerd.evaluation.backend import Answers, InputDocument, Setup
 from gonerd.evaluation.result import CoveragePart, ModelPart, Settings
 from gonerd.formats.predictions import read_predictions
@@ -13,9 +14,19 @@ from gonerd.store import sha256_file
 
 
 class FileBackend:
-    """A file of predictions; its hash is its revision."""
+    """A file of predictions; its hash is its revision.
+
+    Raises:
+        GonerdError: something is to be done to them: they are scored as they are.
+    """
 
     def __init__(self, path: Path, setup: Setup) -> None:
+        if changes := setup.config.meaning():
+            raise GonerdError(
+                f"predictions are scored as they stand in the file: --{next(iter(changes))} does nothing to them",
+                where=path,
+                remedy="Leave it out, and evaluate other models apart",
+            )
         digest = sha256_file(path)
         self.path = path
         self.model = ModelPart(

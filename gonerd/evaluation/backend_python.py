@@ -79,12 +79,17 @@ class PythonBackend:
     def _answers(self, given: dict[str, TextDocument]) -> Iterator[Prediction]:
         """Yield what the function answers as predictions of tags; each document may be answered once."""
         answered: set[str] = set()
-        for answer in self.function(iter(given.values())):
+        answers = self.function(iter(given.values()))
+        if not isinstance(answers, Iterable):
+            raise GonerdError(f"returns a {type(answers).__name__}, not annotations", where=self.model.name)
+        for answer in answers:
             name = answer.document_id if isinstance(answer, Annotation) else getattr(answer, "id", None)
             if not isinstance(answer, Annotation | Prediction) or name not in given or name in answered:
                 what = "answered twice" if name in answered else "not an Annotation or Prediction of a given document"
                 raise GonerdError(f"{what}: {str(name)[:80]!r}", where=self.model.name)
             answered.add(name)
+            if isinstance(answer, Annotation) and answer.text_sha256 != given[name].text_sha256:
+                raise GonerdError(f"an annotation of another text than that of {name!r}", where=self.model.name)
             if answer.spans is None:
                 yield Prediction(name, ner_tags=answer.ner_tags if isinstance(answer, Prediction) else ())
             else:

@@ -21,6 +21,7 @@ from gonerd.models.checkpoints import (
     read_config,
 )
 from gonerd.models.device import choose_device
+from gonerd.models.load import located
 from gonerd.models.reach import local_length, reach_tokens
 from gonerd.models.tagging import padded_forward
 from gonerd.records import Prediction, Progress
@@ -96,7 +97,8 @@ class TokenBackend:
     def predict(self, documents: Sequence[InputDocument], *, progress: Progress) -> Answers:
         """Load the model, warm it up, and answer."""
         config, scheme, share = self.setup.config, self.setup.scheme, self.setup.share
-        loaded = self.engine.load(self.name, self.device or "cpu", config)
+        with located(self.name):
+            loaded = self.engine.load(self.name, self.device or "cpu", config)
         config = replace(config, max_tokens=batch_tokens(loaded.model, config))
         given = [(document.id, document.tokens) for document in documents]
         predict_tags(loaded.model, _short(given), config=config, scheme=scheme)

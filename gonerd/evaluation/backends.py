@@ -34,6 +34,12 @@ def open_backend(model: str | Path, setup: Setup) -> Backend:
     return next(kind for kind in KINDS if kind.takes(str(model))).open(str(model), setup)
 
 
+def without_prefix(model: str | Path) -> str:
+    """Return a model as it is called without the prefix that names its kind."""
+    prefix, colon, rest = str(model).partition(":")
+    return rest if colon and any(prefix == kind.name for kind in KINDS) else str(model)
+
+
 def _open_predictions(model: str, setup: Setup) -> Backend:
     from gonerd.evaluation.backend_file import FileBackend
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gonerd import __version__
 from gonerd.errors import GonerdError
+from gonerd.evaluation.backends import without_prefix
 from gonerd.evaluation.cost_models import CostModel, document_of, load_for_cost
 from gonerd.evaluation.cost_report import Cost, MachinePart
 from gonerd.evaluation.cost_run import Run
@@ -141,7 +142,7 @@ def _counted(model: CostModel, length: int) -> dict[str, float]:
 
 def _disk_bytes(model: CostModel) -> int | None:
     """Return the size of the weights' files of a folder."""
-    folder = Path(model.name.partition(":")[2] or model.name)
+    folder = Path(without_prefix(model.name))
     if not folder.is_dir():
         return None
     return sum(path.stat().st_size for path in {path for kind in WEIGHTS for path in folder.glob(kind)})

@@ -15,7 +15,7 @@ from gonerd.conventions import load_conventions
 from gonerd.errors import GonerdError
 from gonerd.evaluation.analysis import Training, analyse, document_counts
 from gonerd.evaluation.backend import Answers, Backend, InputDocument, Setup
-from gonerd.evaluation.backends import open_backend
+from gonerd.evaluation.backends import open_backend, without_prefix
 from gonerd.evaluation.hardware import (
     code_commit,
     describe_hardware,
@@ -43,9 +43,10 @@ from gonerd.evaluation.trim import trimmed
 from gonerd.formats import jsonl
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import Matching, match, write_predictions
+from gonerd.models.checkpoints import trained_with
 from gonerd.models.share import launched_share
 from gonerd.records import Prediction, Progress, silent
-from gonerd.store import MANIFEST, read_json, utc_now
+from gonerd.store import utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +246,7 @@ def _run(config: RunConfig, model: str | Path, *, device: str | None, processes:
 
 def _seed(model: str | Path) -> int | None:
     """Return the seed that the manifest in a model's folder has."""
-    manifest = Path(model) / MANIFEST
-    seed = read_json(manifest).get("config", {}).get("seed") if manifest.is_file() else None
+    seed = trained_with(Path(without_prefix(model)), "seed")
     return seed if isinstance(seed, int) else None
 
 

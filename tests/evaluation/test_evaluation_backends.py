@@ -12,7 +12,9 @@ from gonerd.evaluation.backends import open_backend
 from gonerd.evaluation.evaluate import evaluate
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import read_result
+from gonerd.formats import jsonl
 from gonerd.formats.gold import Gold, GoldDocument
+from gonerd.records import Prediction
 
 GOLD = tiny_gold()
 CODE = """
@@ -33,6 +35,12 @@ def twice(documents):
 
 def odd(documents):
     return ["what"]
+
+def nothing(documents):
+    pass
+
+def elsewhere(documents):
+    return [Annotation(document.id, "0" * 64, "mine", "gonerd", ()) for document in documents]
 """
 
 
@@ -67,7 +75,13 @@ def test_a_function_needs_no_text_and_skips_empty_documents(code, tmp_path):
 
 @pytest.mark.parametrize(
     ("function", "said"),
-    [("twice", "answered twice"), ("odd", "not an Annotation"), ("none", "no function 'none'")],
+    [
+        ("twice", "answered twice"),
+        ("odd", "not an Annotation"),
+        ("none", "no function 'none'"),
+        ("nothing", "returns a NoneType, not annotations"),
+        ("elsewhere", "another text"),
+    ],
 )
 def test_functions_that_do_not_do(code, tmp_path, function, said):
     with pytest.raises(GonerdError, match=said):
@@ -157,6 +171,20 @@ def test_edges_are_trimmed_as_the_scheme_has_them(tmp_path):
     gold = Gold.of([GoldDocument("a", ("The", "Bank", "'s", "the"), ("O", "B-ORG", "O", "O"))], scheme=SCHEME)
     assert result_of(f"python:{path}:f", tmp_path, gold).strict.micro.f1 == 0.0
     assert result_of(f"python:{path}:f", tmp_path, gold, trim=True).strict.micro.f1 == 1.0
+
+
+@pytest.mark.parametrize(("options", "flag"), [({"trim": True}, "--trim"), ({"labels": ("GPE=LOC",)}, "--labels")])
+def test_what_can_not_be_done_to_a_file_is_not_left_undone_in_silence(tmp_path, options, flag):
+    path = tmp_path / "mine.jsonl"
+    jsonl.write(path, [Prediction(document.id, ner_tags=document.tags) for document in GOLD.documents])
+    with pytest.raises(GonerdError, match=f"{flag} does nothing"):
+        result_of(path, tmp_path, **options)
+
+
+def test_the_seed_is_known_whatever_runs_the_model(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "copy")
+    (folder / "manifest.json").write_text(json.dumps({"config": {"seed": 7}}))
+    assert result_of(f"transformers:{folder}", tmp_path).run.seed == 7
 
 
 def test_a_hundred_thousand_tokens_are_one_document(tmp_path):

@@ -85,6 +85,27 @@ def of_another_scheme(folder):
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        {"num_attention_heads": 0},
+        {"hidden_size": -32},
+        {"max_position_embeddings": -1},
+        {"num_hidden_layers": 10**6},
+        {"vocab_size": 10**12},
+        {"pad_token_id": 10**6},
+        {"pad_token_id": None},
+        {"hidden_act": "none"},
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "transformers:"])
+def test_a_configuration_that_no_model_has(here, capsys, prefix, settings):
+    folder = tiny_checkpoint(here / "broken", "longformer")
+    config = json.loads((folder / "config.json").read_text()) | settings
+    (folder / "config.json").write_text(json.dumps(config))
+    refused(capsys, here, "broken: ", f"{prefix}{folder}", "--data", "gold.jsonl")
+
+
+@pytest.mark.parametrize(
     ("damage", "said"),
     [
         (cut_off, "broken"),
