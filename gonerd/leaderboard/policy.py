@@ -78,7 +78,10 @@ class Host:
 def _read_ids(path: Path) -> frozenset[str]:
     if not path.is_file():
         raise GonerdError("no such file", where=path)
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise GonerdError("not UTF-8", where=path, remedy="Save the file as UTF-8") from error
     ids = frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
     if not ids:
         raise GonerdError("no ids", where=path, remedy="Write one document's id a line")

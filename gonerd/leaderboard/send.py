@@ -61,11 +61,12 @@ def open_pull_request(folder: Path, repository: str) -> str:
 def git_steps(folder: Path, address: str) -> list[str]:
     """Return the commands that propose a submission to a results repository on any Git host."""
     name = folder_name(folder)
+    branch = f"submission-{name.rpartition('-')[2]}"  # a model may be called what no branch can be
     here, there = shlex.quote(str(folder.resolve())), f"{FOLDER}/{name}"
     return [
         f"git clone {shlex.quote(address)} results && cd results",
-        f"git switch -c {name}",
+        f"git switch -c {branch}",
         f"mkdir -p {FOLDER} && cp -r {here} {there}",
         f"git add {there} && git commit -m 'Submit {name}'",
-        f"git push -u origin {name}",
+        f"git push -u origin {branch}",
     ]

@@ -295,8 +295,9 @@ def write_submission(
     """
     result = read_claim(result_path)
     cost = None if cost_path is None else read_claimed_cost(cost_path)
-    _refuse_foreign(out)
-    work = out.with_name(f".{out.name}.partial")
+    place = out.resolve()
+    _refuse_foreign(place)
+    work = place.with_name(f".{place.name}.partial")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     documents = write_predictions(work / PREDICTIONS, read_predictions(predictions_path))
@@ -308,12 +309,14 @@ def write_submission(
         write_atomic(work / COST, cost_path.read_bytes())
     whole = filled(submission, result, cost)
     write_atomic(work / SUBMISSION, to_toml(parse_submission(whole.model_dump(exclude_none=True))))
-    shutil.rmtree(out, ignore_errors=True)
-    work.rename(out)
+    shutil.rmtree(place, ignore_errors=True)
+    work.rename(place)
     return out
 
 
 def _refuse_foreign(out: Path) -> None:
+    if Path.cwd().is_relative_to(out):
+        raise GonerdError("the output cannot be the folder you are in", where=out, remedy="Name a new folder")
     if not out.exists():
         return
     if not out.is_dir() or {path.name for path in out.iterdir()} - {*FILES, COST}:

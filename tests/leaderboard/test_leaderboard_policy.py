@@ -94,12 +94,12 @@ def test_repeating_wrong_gold_is_held_back(submit, gold, tmp_path: Path) -> None
     assert other.verified
 
 
-@pytest.mark.parametrize("content", [None, "", "# nothing\n"])
-def test_a_list_of_ids_that_is_none_is_one_error(gold, tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize("content", [None, b"", b"# nothing\n", b"\xff\n"])
+def test_a_list_of_ids_that_is_none_is_one_error(gold, tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "ids.txt"
     if content is not None:
-        path.write_text(content)
-    with pytest.raises(GonerdError, match=r"no such file|no ids"):
+        path.write_bytes(content)
+    with pytest.raises(GonerdError, match=r"no such file|no ids|not UTF-8"):
         verify_all([], gold, policy=VerifyPolicy(mislabelled=path))
 
 

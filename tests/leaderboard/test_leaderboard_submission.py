@@ -197,6 +197,15 @@ def test_a_foreign_folder_is_not_replaced(make, tmp_path: Path) -> None:
     assert (made / "notes.txt").read_text() == "precious"
 
 
+def test_the_folder_one_is_in_is_not_replaced(make, tmp_path: Path, monkeypatch) -> None:
+    make()
+    work = tmp_path / "mine.work"
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(GonerdError, match="the folder you are in"):
+        write_submission(work / "result.json", work / "p.jsonl", Path(), submission=Submission(name="x", contact="abc"))
+
+
 def test_predictions_for_another_number_of_documents_are_refused(make, tmp_path: Path) -> None:
     make()
     work = tmp_path / "mine.work"

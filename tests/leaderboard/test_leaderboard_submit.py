@@ -156,15 +156,16 @@ def test_sending_by_command(result: Path, hub, tmp_path: Path, capsys) -> None:
     assert "board/nowhere" in error
 
 
-def test_the_steps_for_a_git_host_work_and_quote_what_is_odd(make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["My 'odd' model; $(touch evil)", "a..b", "-f", "v1.lock"])
+def test_the_steps_for_a_git_host_work_and_quote_what_is_odd(make, tmp_path: Path, name: str) -> None:
     remote = tmp_path / "results; touch evil.git"
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", remote], check=True)
-    folder = make(name="My 'odd' model; $(touch evil)")
+    folder = make(name=name)
     who = ("-c", "user.name=a", "-c", "user.email=a@b")
     script = "\n".join(git_steps(folder, str(remote))).replace("git commit", f"git {' '.join(who)} commit")
     subprocess.run(["sh", "-eu", "-c", script], cwd=tmp_path, check=True, capture_output=True)
     listed = subprocess.run(
-        ["git", "-C", remote, "ls-tree", "-r", "--name-only", folder_name(folder)],
+        ["git", "-C", remote, "ls-tree", "-r", "--name-only", f"submission-{folder_name(folder)[-10:]}"],
         check=True,
         capture_output=True,
         text=True,
