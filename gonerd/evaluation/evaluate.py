@@ -43,7 +43,7 @@ from gonerd.evaluation.trim import trimmed
 from gonerd.formats import jsonl
 from gonerd.formats.gold import Gold
 from gonerd.formats.predictions import Matching, match, write_predictions
-from gonerd.models.checkpoints import trained_with
+from gonerd.models.origin import trained_with
 from gonerd.models.share import launched_share
 from gonerd.records import Prediction, Progress, silent
 from gonerd.store import utc_now

@@ -15,23 +15,14 @@ from typing import Any
 
 from gonerd.errors import GonerdError, unknown_name
 from gonerd.labels import LabelScheme
+from gonerd.models.origin import described_by, teacher_of
 from gonerd.models.reach import reach_tokens
 from gonerd.models.repository import CheckpointFiles, find_checkpoint
 from gonerd.models.translate import is_lsg
-from gonerd.store import MANIFEST, read_json, sha256_file
+from gonerd.store import sha256_file
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 WEIGHTS = "*.safetensors"
-# What moves a checkpoint's answers beside its weights: its configuration, and any file that a tokenizer is read from.
-DESCRIBING: tuple[str, ...] = (
-    "config.json",
-    "tokenizer*",
-    "vocab*",
-    "merges*",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
-DESCRIBING += ("*.model", "*.bpe", "bpe.codes")
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}  # how files that are here are loaded
 
 
@@ -298,11 +289,6 @@ def checkpoint_files(name_or_path: str | Path) -> dict[str, str]:
     return {file.name: sha256_file(file) for file in files}
 
 
-def described_by(folder: Path) -> list[Path]:
-    """Return the files of a checkpoint that move its answers, beside its weights."""
-    return sorted({path for pattern in DESCRIBING for path in folder.glob(pattern) if path.is_file()})
-
-
 def checkpoint_name(name_or_path: str | Path) -> str:
     """Return the name that results carry: the name on the Hub, or a folder's name."""
     path = Path(name_or_path)
@@ -336,16 +322,3 @@ def _attention(config: Any) -> str:
         return str(getattr(config, "attention_type", "full"))
     widths = sorted(set(window)) if isinstance(window, list) else [window]
     return f"window {'/'.join(str(width) for width in widths)}"
-
-
-def teacher_of(folder: Path) -> str | None:
-    """Return the name of the teacher that the model in a folder was distilled from, if it was."""
-    teacher = trained_with(folder, "teacher")
-    return teacher if isinstance(teacher, str) else None
-
-
-def trained_with(folder: Path, setting: str) -> object:
-    """Return a setting of the training from the manifest in a model's folder; None where it says nothing of it."""
-    manifest = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else None
-    config = manifest.get("config") if isinstance(manifest, dict) else None
-    return config.get(setting) if isinstance(config, dict) else None

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gonerd.errors import GonerdError
-from gonerd.models.checkpoints import checkpoint_name, described_by, read_tokenizer
+from gonerd.models.checkpoints import checkpoint_name, read_tokenizer
 from gonerd.models.config import ConvertConfig, EncoderConfig, Target
 from gonerd.models.families import BIGBIRD, LONGFORMER, LSG_ROBERTA, NYSTROMFORMER, Family
 from gonerd.models.load import load_encoder, located
+from gonerd.models.origin import described_by
 from gonerd.models.repository import find_checkpoint
 from gonerd.models.save import save_encoder
 from gonerd.models.small import model_files

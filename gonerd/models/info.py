@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
-from gonerd.models.checkpoints import checkpoint_revision, load_config, read_tokenizer, teacher_of
+from gonerd.models.checkpoints import checkpoint_revision, load_config, read_tokenizer
 from gonerd.models.config import FullAttention, LongformerAttention
 from gonerd.models.load import head_of, load_encoder, located
+from gonerd.models.origin import teacher_of
 from gonerd.models.reach import reach_tokens
 from gonerd.models.repository import SAFE_WEIGHTS, CheckpointFiles, find_checkpoint
 from gonerd.models.translate import encoder_config, family_of, labels_of

@@ -10,7 +10,8 @@ from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokeni
 
 from gonerd.errors import GonerdError
 from gonerd.labels import Label, LabelScheme
-from gonerd.models.checkpoints import checkpoint_revision, describe, label_map, load_checkpoint, teacher_of
+from gonerd.models.checkpoints import checkpoint_revision, describe, label_map, load_checkpoint
+from gonerd.models.origin import teacher_of
 from gonerd.models.reach import POSITIONS_AFTER_PADDING, reach_tokens
 
 
