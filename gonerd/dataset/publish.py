@@ -24,8 +24,10 @@ from gonerd.dataset.publishable import (
     check_kept,
     check_publishable,
     check_removed,
+    check_still_hidden,
     published_files,
 )
+from gonerd.dataset.release import STANDOFF
 from gonerd.dataset.remote import Remote, read_remote, remote_file, remote_manifest
 from gonerd.errors import FREE_TEMPORARY, GonerdError, hub_errors, room_in
 from gonerd.formats.removed import REMOVED, Removed, read_removed
@@ -190,6 +192,9 @@ def _settle(contents: dict[str, Path | bytes], manifest: Manifest, remote: Remot
             where=remote.repository,
             remedy=f"Add --hide-labels {min(hidden)}, or publish to another repository",
         )
+    published = remote_file(remote, STANDOFF) if hidden_splits(theirs) else None
+    if published and isinstance(ours := contents[STANDOFF], Path):
+        check_still_hidden(ours, published, hidden=hidden_splits(theirs), own=hidden_splits(manifest))
     if replace(theirs, started_at="", finished_at="") == replace(manifest, started_at="", finished_at=""):
         contents[MANIFEST] = content
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from gonerd.dataset.facts import read_build_config
 from gonerd.dataset.files import data_files, is_standoff_only, read_rows, split_of
 from gonerd.dataset.licenses import objections
 from gonerd.dataset.previous import PREVIOUS
-from gonerd.dataset.release import RELEASE, STANDOFF
+from gonerd.dataset.release import RELEASE, STANDOFF, StandoffDocument
 from gonerd.dataset.statistics import STATISTICS
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
@@ -105,6 +105,28 @@ def check_removed(folder: Path, removed: Removed, *, where: object) -> None:
             f"{', …' if len(found) > 3 else ''}), as {where} says",
             where=folder,
             remedy="Build it again with this list as --removed, and a new --version",
+        )
+
+
+def check_still_hidden(standoff: Path, published: Path, *, hidden: Collection[str], own: Collection[str]) -> None:
+    """Raise if a document whose labels are kept back where it is published would go to a split that shows them.
+
+    Args:
+        standoff: of the dataset that is to be published.
+        published: of the one that is there.
+        hidden: the splits whose labels are kept back there.
+        own: those whose labels are kept back here.
+    """
+    kept = [one for one in jsonl.read(published, StandoffDocument) if one.split in hidden]
+    known = {one.id for one in kept} | {one.text_sha256 for one in kept}
+    entries = (one for one in jsonl.read(standoff, StandoffDocument) if one.split not in own)
+    shown = [one.id for one in entries if known & {one.id, one.text_sha256}]
+    if shown:
+        named = ", ".join(shown[:3]) + (", …" if len(shown) > 3 else "")
+        raise GonerdError(
+            f"{len(shown)} documents are in splits with labels ({named}), but the repository hides theirs",
+            where=standoff,
+            remedy="Build it with that release as --previous, so that documents stay in their splits",
         )
 
 

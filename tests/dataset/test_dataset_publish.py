@@ -419,7 +419,9 @@ print(json.dumps(found))
 
 
 def test_hidden_labels_are_nowhere_in_the_repository_and_whole_in_their_folder(stub, first, second, tmp_path):
+    from gonerd.dataset.build import Given
     from gonerd.dataset.examples import read_examples
+    from gonerd.dataset.release import read_standoff
 
     gold = list(read_examples(first, "test"))
     kept = tmp_path / "kept"
@@ -441,7 +443,16 @@ def test_hidden_labels_are_nowhere_in_the_repository_and_whole_in_their_folder(s
     stub.publish(first, "--hide-labels", "test", "--gold", kept)
     assert len(stub.repository.commits) == 2
     assert "would reveal them" in stub.refusal(second)  # a later version without the option
-    shown = stub.publish(second, "--hide-labels", "test", "--gold", tmp_path / "no", "--dry-run").stdout
+    documents = [make_document(number) for number in range(17)]
+    stages = make_stages(tmp_path, documents, map(make_gold, documents))
+    told = BuildConfig(annotators="a", contact="b", version="1.2.0")
+    splits = {entry.id: entry.split for entry in read_standoff(first)}
+    build(*stages, tmp_path / "moved", config=told, given=Given(splits={**splits, gold[0].id: "train"}))
+    refused = stub.refusal(tmp_path / "moved", "--hide-labels", "test", "--gold", tmp_path / "other")
+    assert f"1 documents are in splits with labels ({gold[0].id}), but the repository hides theirs" in refused
+    assert "--previous" in refused
+    build(*stages, tmp_path / "later", config=told, given=Given(previous=first))
+    shown = stub.publish(tmp_path / "later", "--hide-labels", "test", "--gold", tmp_path / "no", "--dry-run").stdout
     assert "changed: " in shown
     assert not (tmp_path / "no").exists()
 
