@@ -226,10 +226,13 @@ def _scores(answered: _Answered, *, training: Training | None, full: Path | None
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give the name to write a file under, which gets its own name when it is complete."""
+    """Give the name to write a file under, which gets its own name when it is complete; else nothing is left of it."""
     partial = path.with_name(f".partial-{path.name}")
-    yield partial
-    partial.replace(path)
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _run(config: RunConfig, model: str | Path, *, device: str | None, processes: int) -> RunPart:

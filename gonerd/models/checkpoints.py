@@ -19,6 +19,7 @@ from gonerd.models.origin import described_by, teacher_of
 from gonerd.models.reach import reach_tokens
 from gonerd.models.repository import CheckpointFiles, find_checkpoint
 from gonerd.models.translate import is_lsg
+from gonerd.models.weights import weight_files
 from gonerd.store import sha256_file
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
@@ -113,6 +114,7 @@ def _plain_files(name_or_path: str | Path, revision: str | None = None) -> Check
 
 def _refuse_pickles(folder: Path, *, where: str) -> None:
     if any(folder.glob(WEIGHTS)):
+        weight_files(folder)  # refuses an index that names files elsewhere, which transformers would open
         return
     pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
     if pickles:

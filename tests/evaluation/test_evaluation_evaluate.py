@@ -6,13 +6,13 @@ from tiny_models import SCHEME, tiny_checkpoint, tiny_gold
 
 from gonerd.cli.main import main
 from gonerd.errors import GonerdError
-from gonerd.evaluation.evaluate import About, RunConfig, evaluate, predictions_path
+from gonerd.evaluation.evaluate import About, RunConfig, evaluate, predictions_path, whole_file
 from gonerd.evaluation.hardware import watch_memory
 from gonerd.evaluation.predict import PredictConfig
 from gonerd.evaluation.result import read_result, result_path
 from gonerd.formats import jsonl
 from gonerd.formats.gold import Gold
-from gonerd.formats.predictions import match, read_predictions
+from gonerd.formats.predictions import match, read_predictions, write_predictions
 from gonerd.models.checkpoints import checkpoint_revision
 from gonerd.records import Prediction
 
@@ -160,3 +160,13 @@ def test_the_command_line_evaluates_files_and_models(checkpoint, tmp_path, monke
     with pytest.raises(SystemExit):
         main(["model", "info", str(checkpoint)])
     assert "modernbert" in capsys.readouterr().out
+
+
+def test_of_a_file_that_is_not_complete_nothing_is_left(tmp_path):
+    def broken():
+        yield Prediction("a", ner_tags=())
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"), whole_file(tmp_path / "a.jsonl") as partial:
+        write_predictions(partial, broken())
+    assert not list(tmp_path.iterdir())

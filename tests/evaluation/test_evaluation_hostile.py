@@ -66,6 +66,15 @@ def a_pickle_instead(folder):
     (folder / WEIGHTS).write_bytes(pickle.dumps(Bomb()))
 
 
+def an_index_of_files_elsewhere(folder):
+    """Which are in no revision: what is evaluated could change without one."""
+    (folder / WEIGHTS).rename(folder.parent / "elsewhere.safetensors")
+    shutil.copy(folder.parent / "elsewhere.safetensors", folder / "another.safetensors")
+    names = load_file(folder.parent / "elsewhere.safetensors")
+    index = {"metadata": {}, "weight_map": dict.fromkeys(names, "../elsewhere.safetensors")}
+    (folder / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
+
+
 def no_number(folder):
     state = load_file(folder / WEIGHTS)
     state["classifier.bias"][3] = float("nan")
@@ -111,6 +120,7 @@ def test_a_configuration_that_no_model_has(here, capsys, prefix, settings):
         (cut_off, "broken"),
         (a_pickle_beside, "pickle"),
         (a_pickle_instead, "broken"),
+        (an_index_of_files_elsewhere, "which is no .safetensors file beside it"),
         (no_number, "NaN"),
         (of_another_task, "BertForSequenceClassification"),
         (of_another_scheme, "--labels"),
