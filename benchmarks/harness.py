@@ -6,7 +6,8 @@ The pipeline is given each document's text and answers with character spans, whi
 predicts windows that the same tokenizer makes (`return_overflowing_tokens`), where the window that comes first answers;
 and, as most scripts do, the document cut at the model's reach, where the words behind it count as O. The harness runs
 as `gonerd evaluate MODEL` does (its own encoder, packed), as `transformers:MODEL` does (padded batches), with
-`--decoder viterbi`, and with `--precision bf16`, beside the pipeline with its weights in bf16.
+`--decoder viterbi`, with `--precision bf16`, and with windows that share as many sub-tokens as the pipeline's, 128. The
+pipeline runs in fp32, in bf16, and with windows that share as few as the harness's do by default.
 
 The documents are done in pieces, and all ways take turns on each, in an order that moves on from piece to piece. A
 piece that is done lies in `--work`, so that a run that is broken off goes on. Times are processor time; ratios are the
@@ -30,7 +31,7 @@ from typing import Any
 from gonerd.evaluation.backend_encoder import ENCODER
 from gonerd.evaluation.backend_tokens import TRANSFORMERS, Engine
 from gonerd.evaluation.hardware import describe_hardware
-from gonerd.evaluation.predict import PredictConfig, predict_tags
+from gonerd.evaluation.predict import PredictConfig, predict_tags, reach_of
 from gonerd.evaluation.significance import Counted, compare
 from gonerd.formats.gold import GoldDocument, read_gold
 from gonerd.labels import load_scheme, tags_from_spans, token_spans
@@ -41,13 +42,13 @@ from gonerd.store import read_json, utc_now, write_json
 
 RESULTS = Path(__file__).with_name("results") / "harness.json"
 SCHEME = load_scheme()
-STRIDE = 128
-OURS, PEER = "gonerd evaluate", "pipeline with stride"
+STRIDE = 128  # what the pipeline is given
+OURS, PEER = "gonerd evaluate", f"pipeline, stride {STRIDE}"
 Run = Callable[[Sequence[GoldDocument]], list[list[str]]]
 
 
 def harness(model: str, *, engine: Engine = ENCODER, **options: Any) -> Run:
-    config = PredictConfig(device="cpu", stride=STRIDE, **options)
+    config = PredictConfig(device="cpu", **options)
     loaded = engine.load(model, "cpu", config).model
 
     def run(documents: Sequence[GoldDocument]) -> list[list[str]]:
@@ -59,7 +60,13 @@ def harness(model: str, *, engine: Engine = ENCODER, **options: Any) -> Run:
     return run
 
 
-def pipeline(model: str, *, dtype: str = "float32") -> Run:
+def default_stride(model: str) -> int:
+    """Return what windows share where `gonerd evaluate` is not told."""
+    config = PredictConfig(device="cpu")
+    return reach_of(ENCODER.load(model, "cpu", config).model, config).overlap
+
+
+def pipeline(model: str, *, stride: int = STRIDE, dtype: str = "float32") -> Run:
     from transformers import AutoModelForTokenClassification, AutoTokenizer
     from transformers import pipeline as make
 
@@ -70,7 +77,7 @@ def pipeline(model: str, *, dtype: str = "float32") -> Run:
         model=loaded,
         tokenizer=tokenizer,
         aggregation_strategy="first",
-        stride=STRIDE,
+        stride=stride,
         device=-1,
     )
 
@@ -136,21 +143,25 @@ class Turn:
 
 
 def ways(model: str) -> dict[str, Run]:
+    shared = default_stride(model)
     return {
         OURS: harness(model),
-        "gonerd evaluate transformers:": harness(model, engine=TRANSFORMERS),
+        f"gonerd evaluate --stride {STRIDE}": harness(model, stride=STRIDE),
         "gonerd evaluate --decoder viterbi": harness(model, decoder="viterbi"),
         "gonerd evaluate --precision bf16": harness(model, precision="bf16"),
+        f"gonerd evaluate --precision bf16 --stride {STRIDE}": harness(model, precision="bf16", stride=STRIDE),
+        "gonerd evaluate transformers:": harness(model, engine=TRANSFORMERS),
         PEER: pipeline(model),
-        "pipeline with stride, bf16": pipeline(model, dtype="bfloat16"),
+        f"pipeline, stride {shared}": pipeline(model, stride=shared),
+        f"pipeline, stride {STRIDE}, bf16": pipeline(model, dtype="bfloat16"),
+        f"pipeline, stride {shared}, bf16": pipeline(model, stride=shared, dtype="bfloat16"),
         "Trainer.predict with windows": trainer(model, windows=True),
         "Trainer.predict cut at the reach": trainer(model, windows=False),
     }
 
 
-def take_turns(model: str, pieces: Sequence[Sequence[GoldDocument]], work: Path) -> list[dict[str, Turn]]:
-    """Return what all ways answered for each piece; what lies in `work` already is not computed again."""
-    folder = work / f"{checkpoint_revision(model)[:12]}-{sum(map(len, pieces))}-{len(pieces)}"
+def take_turns(model: str, pieces: Sequence[Sequence[GoldDocument]], folder: Path) -> list[dict[str, Turn]]:
+    """Return what all ways answered for each piece; what lies in the folder already is not computed again."""
     folder.mkdir(parents=True, exist_ok=True)
     runs: dict[str, Run] = {}
     for number, documents in enumerate(pieces):
@@ -186,7 +197,7 @@ def figures(pieces: Sequence[Sequence[GoldDocument]], done: Sequence[dict[str, T
     report = {}
     for name, tags in answers.items():
         spent = [turns[name].processor_seconds for turns in done]
-        ratios = [turns[name].processor_seconds / turns[OURS].processor_seconds for turns in done]
+        ratios = [turns[PEER].processor_seconds / turns[name].processor_seconds for turns in done]
         against = compare(counted[name], counted[PEER])
         report[name] = {
             "strict_f1": round(score_tags(gold, tags, scheme=SCHEME).micro.f1, 4),
@@ -196,7 +207,7 @@ def figures(pieces: Sequence[Sequence[GoldDocument]], done: Sequence[dict[str, T
             "p": round(against.p, 4),
             "documents_per_processor_second": round(len(documents) / sum(spent), 3),
             "documents_per_second": round(len(documents) / sum(turns[name].wall_seconds for turns in done), 3),
-            "gonerd_times_as_fast": round(statistics.median(ratios), 2),
+            "times_the_pipeline": round(statistics.median(ratios), 2),
             "least_and_most": [round(min(ratios), 2), round(max(ratios), 2)],
             "words_tagged_as_by_gonerd": _same(tags, answers[OURS]),
         }
@@ -218,22 +229,24 @@ def main() -> None:
     parser.add_argument("--gold", type=Path, default=Path("../shared/gold/test.jsonl"))
     parser.add_argument("--documents", type=int, help="how many, evenly from the file; all if not given")
     parser.add_argument("--piece", type=int, default=5, help="documents in a piece")
+    parser.add_argument("--pieces", type=int, help="how many to do, each evenly from the documents; all if not given")
     parser.add_argument("--work", type=Path, default=Path("harness-work"))
     parser.add_argument("--record", action="store_true", help=f"write the figures to {RESULTS.name}")
     options = parser.parse_args()
     every = list(read_gold(options.gold, scheme=SCHEME))
     chosen = every[:: max(1, len(every) // (options.documents or len(every)))][: options.documents]
     count = -(-len(chosen) // options.piece)
-    pieces = [chosen[number::count] for number in range(count)]
+    pieces = [chosen[number::count] for number in range(count)][: options.pieces]
+    folder = options.work / f"{checkpoint_revision(options.model)[:12]}-{len(chosen)}-{count}"
+    done = take_turns(options.model, pieces, folder)
     report = {
         "date": utc_now(),
         "hardware": describe_hardware("cpu"),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "tokenizers")},
-        "documents": len(chosen),
-        "words": sum(len(document.tokens) for document in chosen),
-        "stride": STRIDE,
-        "pieces": count,
-        "runs": figures(pieces, take_turns(options.model, pieces, options.work)),
+        "documents": sum(map(len, pieces)),
+        "words": sum(len(document.tokens) for piece in pieces for document in piece),
+        "pieces": len(pieces),
+        "runs": figures(pieces, done),
     }
     print(json.dumps(report, indent=2))
     if options.record:

@@ -174,11 +174,13 @@ def _windows(
 ) -> Iterator[dict[str, list[int]]]:
     """Yield the columns of each window of a document."""
     before, after = reading.specials.before, reading.specials.after
+    special = len(before) + len(after)
     size = len(ids) or 1
     if reading.max_length is not None:
-        size = reading.max_length - len(before) - len(after)
+        size = reading.max_length - special
     labels = None if tags is None else _labels(word_ids, tags, all_sub_tokens=reading.all_sub_tokens)
-    for window in split_windows(len(ids), size=size, overlap=reading.stride if reading.max_length else 0):
+    overlap = reading.stride if reading.max_length else 0
+    for window in split_windows(len(ids), size=size, overlap=overlap, special=special):
         seen, kept = slice(window.start, window.end), slice(window.keep_start, window.keep_end)
         inside = [*before, *ids[seen].tolist(), *after]
         row = {"input_ids": inside, "attention_mask": [1] * len(inside)}

@@ -23,6 +23,8 @@ def knows(name: str) -> bool:
 def _load(name: str, device: str, config: PredictConfig) -> Loaded:
     """Return a token-classification checkpoint as the encoder runs it, in packed rows."""
     encoder = load_encoder(name).to(device)
+    if config.precision == "bf16":
+        encoder.round_layers()
     settings, tokenizer = read_config(name), load_tokenizer(find_checkpoint(name))
     token_model = TokenModel(
         forward=packed_forward(encoder, precision=config.precision),

@@ -109,9 +109,9 @@ def document_of(model: CostModel, length: int, *, number: int = 0) -> list[Piece
     vocabulary = int(model.model.tokenizer.vocab_size)
     drawn = np.random.default_rng(number).integers(vocabulary // 2, vocabulary, size=max(1, length - SPECIAL))
     reach = model.reach
-    windows = split_windows(len(drawn), size=max(1, reach.tokens - SPECIAL), overlap=min(reach.overlap, len(drawn) - 1))
+    size, overlap = max(1, reach.tokens - SPECIAL), min(reach.overlap, len(drawn) - 1)
     pieces = []
-    for window in windows:
+    for window in split_windows(len(drawn), size=size, overlap=overlap, special=SPECIAL):
         ids = np.concatenate([drawn[:1], drawn[window.start : window.end], drawn[:1]]).astype(np.int32)
         words = np.arange(window.keep_start, window.keep_end, dtype=np.int32)
         positions = (words - window.start + 1).astype(np.int32)

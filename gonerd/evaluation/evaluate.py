@@ -113,7 +113,8 @@ def evaluate(
     if _is_there(path, scored=not gold.hidden):
         return path
     full: Path | None = None
-    if backend.settings.get("precision", "fp32") != "fp32" and not gold.hidden:  # hidden: no F1 to compare
+    rounded = backend.settings.get("precision", "fp32") != "fp32"
+    if rounded and config.compare_fp32 and not gold.hidden:  # hidden: no F1 to compare
         full = evaluate(model, gold, out, config=replace(config, precision="fp32"), about=about, progress=progress)
     answered = _answer(backend, gold, progress=progress)
     if share.rank == 0:

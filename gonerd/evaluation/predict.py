@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gonerd.encoding import ROUND
 from gonerd.errors import GonerdError
 from gonerd.evaluation.memory import automatic_max_tokens
 from gonerd.label_maps import LabelMap, Tagging, map_labels, parse_overrides
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-WINDOWS = "fewest, of one length"  # as `encoding.split_windows` lays them: a result says so, and its key depends on it
+# As `encoding.split_windows` lays them: a result says so, and its key depends on it.
+WINDOWS = f"fewest, of one length, a multiple of {ROUND}"
+SHARED, SHARED_LOCAL = 16, 4  # windows share this part of the longest input; why a quarter: `models.reach.local_length`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,8 @@ class PredictConfig:
     """Longest input in sub-tokens, special tokens included; the model's reach if not given, or for purely local
     attention the shortest input with the same tags. Longer documents are read in windows."""
     stride: int | None = None
-    """Sub-tokens that neighbouring windows share; a quarter of the longest input if not given."""
+    """Sub-tokens that neighbouring windows share at least; a sixteenth of the longest input if not given, of purely
+    local attention a quarter."""
     word: WordScore = "first"
     """What answers for a word: its first sub-token, the average of all of them, or the surest (max)."""
     decoder: Decoder = "argmax"
@@ -46,7 +50,9 @@ class PredictConfig:
     max_tokens: int | None = None
     """Sub-tokens in a batch, padding included; from the free memory if not given. Tags do not depend on it."""
     precision: Precision = "fp32"
-    """Of the matrix products; with bf16 the result states the difference to fp32, which is computed too."""
+    """Of the matrix products."""
+    compare_fp32: bool = True
+    """With bf16, compute fp32 too, where no result of it is there yet, and state the difference in F1."""
     device: Device = "auto"
     """Where to compute; auto takes CUDA where there is one."""
 
@@ -62,10 +68,11 @@ class PredictConfig:
     def settings(self) -> dict[str, str | int | float | bool | None]:
         """Return what of this can move F1, as a result states it."""
         by_model = "reach; local attention: shortest with the same tags" if self.stride is None else "reach"
+        shared = f"max_length / {SHARED}; local attention: / {SHARED_LOCAL}"
         words = {"first": "first sub-token", "average": "average of sub-tokens", "max": "surest sub-token"}
         return {
             "max_length": by_model if self.max_length is None else self.max_length,
-            "stride": "max_length / 4" if self.stride is None else self.stride,
+            "stride": shared if self.stride is None else self.stride,
             "windows": WINDOWS,
             "precision": self.precision,
             "word": words[self.word],
@@ -175,7 +182,8 @@ def reach_of(model: TokenModel, config: PredictConfig) -> Reach:
     if chosen is None and config.stride is None:
         chosen = model.local_length
     size = min(limit, chosen or limit)
-    return Reach(size, size // 4 if config.stride is None else config.stride)
+    shared = size // (SHARED_LOCAL if model.local_length else SHARED)
+    return Reach(size, shared if config.stride is None else config.stride)
 
 
 def _coverage(documents: Sequence[EncodedDocument], tags: Sequence[NDArray[np.int8]]) -> Coverage:

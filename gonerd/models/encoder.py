@@ -138,6 +138,15 @@ class Encoder(nn.Module):
         fewer.source = self.source
         return fewer.train(self.training)
 
+    def round_layers(self) -> None:
+        """Round the weights of all matrix products in the layers to bf16, once, in place of at every call of autocast.
+
+        The states between them, the norms and the head stay as they are: run it under autocast.
+        """
+        for module in self.layers.modules():
+            if isinstance(module, nn.Linear):
+                module.to(torch.bfloat16)
+
     def compile_layers(self, backend: str = "inductor") -> None:
         """Compile what each layer does before and after attention, once for all layers and all lengths.
 
@@ -215,11 +224,13 @@ class Layer(nn.Module):
         hidden = self.merge(hidden, self.attention(hidden, *self.project(hidden), layout))
         if torch.is_grad_enabled():
             return self.feed_forward(hidden)
-        return torch.cat([self.feed_forward(part) for part in torch.split(hidden, FEED_FORWARD_SLOTS)])
+        parts = [self.feed_forward(part) for part in torch.split(hidden, FEED_FORWARD_SLOTS)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def project(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values, (slots, width) -> (slots, heads, head width) each."""
         shape = (len(hidden), self.heads, -1)
+        hidden = hidden.to(self.query.weight.dtype)  # once, where the weights are rounded and the states are not
         return self.query(hidden).view(shape), self.key(hidden).view(shape), self.value(hidden).view(shape)
 
     def merge(self, hidden: Tensor, collected: Tensor) -> Tensor:
@@ -228,7 +239,7 @@ class Layer(nn.Module):
 
     def feed_forward(self, hidden: Tensor) -> Tensor:
         """Return the hidden state after the feed-forward network, (slots, width) -> (slots, width)."""
-        wide = self.activation(self.widen(hidden))  # (slots, intermediate)
+        wide = self.activation(self.widen(hidden.to(self.widen.weight.dtype)))  # (slots, intermediate)
         return self.norm(hidden + self.dropout(self.narrow(wide)))  # type: ignore[no-any-return]
 
 

@@ -126,7 +126,7 @@ class FinetuneConfig(Schedule):
     """How a model is trained on whole documents; strict F1 on validation decides which state is kept."""
 
     stride: int | None = None
-    """Sub-tokens that neighbouring windows share, as in prediction; a quarter of the longest input if not given."""
+    """Sub-tokens that neighbouring windows share at least; a quarter of the longest input if not given."""
     class_weights: ClassWeights = "none"
     """How much more rare tags count in the loss: balanced by the inverse of their number, inverse-sqrt by that of its
     root; a word counts 1 on average."""

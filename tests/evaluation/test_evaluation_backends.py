@@ -158,6 +158,9 @@ def test_bf16_states_its_difference_to_fp32(checkpoint, tmp_path):
     full = [read_result(path) for path in tmp_path.glob("*/*/*-test-????????????.json")]
     (fp32,) = [other for other in full if other.settings["precision"] == "fp32"]
     assert result.f1_above_fp32 == result.strict.micro.f1 - fp32.strict.micro.f1
+    alone = result_of(checkpoint, tmp_path / "alone", precision="bf16", compare_fp32=False)
+    assert (alone.f1_above_fp32, alone.strict) == (None, result.strict)
+    assert len(list((tmp_path / "alone").glob("*/*/*-test-????????????.json"))) == 1
 
 
 def test_edges_are_trimmed_as_the_scheme_has_them(tmp_path):

@@ -4,23 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gonerd.encoding import ROUND
 from gonerd.errors import GonerdError
 from gonerd.models.windows import split_windows
 
 
 @given(length=st.integers(0, 3000), size=st.integers(1, 300), data=st.data())
 def test_every_position_is_answered_exactly_once(length, size, data):
-    overlap = data.draw(st.integers(0, size - 1))
-    windows = split_windows(length, size=size, overlap=overlap)
+    overlap, special = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, 4))
+    windows = split_windows(length, size=size, overlap=overlap, special=special)
     kept = [position for window in windows for position in range(window.keep_start, window.keep_end)]
     assert kept == list(range(length))
     for window in windows:
         assert 0 <= window.start <= window.keep_start <= window.keep_end <= window.end <= length
         assert window.end - window.start <= size
     for left, right in pairwise(windows):
-        assert left.end - right.start == overlap
-    sizes = [window.end - window.start for window in windows]
-    assert max(sizes) - min(sizes) <= 1
+        assert overlap <= left.end - right.start <= max(overlap + 2 * ROUND, 2 * overlap + 1)
+    (span,) = {window.end - window.start for window in windows}
+    assert span in (size, length) or (span + special) % ROUND == 0
     assert length <= size or (len(windows) - 1) * (size - overlap) < length - overlap  # one fewer would not do
 
 
