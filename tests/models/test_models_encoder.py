@@ -142,6 +142,19 @@ def test_lower_precisions(attention, dtype, near):
     assert (rounded.float() - exact).abs().max() < near * exact.abs().max()
 
 
+@torch.no_grad()
+@each_attention
+def test_layers_that_are_rounded_once_answer_as_under_autocast(attention):
+    encoder = encoder_of(attention)
+    ids, mask = padded(tokens(300, 20))
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = encoder(ids, mask).logits[mask.bool()]
+        encoder.round_layers()
+        assert encoder(ids, mask).logits[mask.bool()].equal(expected)
+    assert encoder.layers[0].query.weight.dtype == torch.bfloat16
+    assert encoder.layers[0].norm.weight.dtype == encoder.classifier.output.weight.dtype == torch.float32
+
+
 @each_attention
 def test_it_learns(attention):
     """With dropout and in bf16 autocast, as a training loop runs it."""
