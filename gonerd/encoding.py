@@ -41,7 +41,7 @@ def split_windows(length: int, *, size: int, overlap: int, special: int = 0) -> 
     Args:
         length: sub-tokens of the document.
         size: the most that a window holds of them.
-        overlap: how many neighbouring windows share, at least.
+        overlap: how many neighbouring windows share, at least; with none they share nothing, whatever their length.
         special: special tokens that come to each window: with them its length is a multiple of `ROUND`, or the most.
 
     Raises:
@@ -54,6 +54,9 @@ def split_windows(length: int, *, size: int, overlap: int, special: int = 0) -> 
     if length <= size:
         return [Window(0, length, 0, length)]
     count = -(-(length - overlap) // (size - overlap))
+    if not overlap:  # nothing is to be seen twice
+        bounds = pairwise(length * number // count for number in range(count + 1))
+        return [Window(start, end, start, end) for start, end in bounds]
     shortest = -(-(length + (count - 1) * overlap) // count)
     span = min(size, -(-(shortest + special) // ROUND) * ROUND - special)
     starts = [(length - span) * number // (count - 1) for number in range(count)]

@@ -19,9 +19,13 @@ def test_every_position_is_answered_exactly_once(length, size, data):
         assert 0 <= window.start <= window.keep_start <= window.keep_end <= window.end <= length
         assert window.end - window.start <= size
     for left, right in pairwise(windows):
-        assert overlap <= left.end - right.start <= max(overlap + 2 * ROUND, 2 * overlap + 1)
-    (span,) = {window.end - window.start for window in windows}
-    assert span in (size, length) or (span + special) % ROUND == 0
+        shared = left.end - right.start
+        assert overlap <= shared <= max(overlap + 2 * ROUND, 2 * overlap + 1) if overlap else not shared
+    spans = {window.end - window.start for window in windows}
+    if overlap:
+        (span,) = spans
+        assert span in (size, length) or (span + special) % ROUND == 0
+    assert max(spans) - min(spans) <= 1
     assert length <= size or (len(windows) - 1) * (size - overlap) < length - overlap  # one fewer would not do
 
 
