@@ -2,8 +2,8 @@
 
 Everything is seen and every position is answered once. A document that is longer than a model's reach is read in as few
 windows as can be, all of one length, which share `overlap` positions, and the few more that make the length a round
-one. Of the windows that see a position, the one answers in which it is farthest from a cut: they meet in the middle of
-what they share.
+one; windows that are to share nothing lie end to end. Of the windows that see a position, the one answers in which it
+is farthest from a cut: they meet in the middle of what they share.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # As `encoding.split_windows` lays them: a result says so, and its key depends on it.
-WINDOWS = f"fewest, of one length, a multiple of {ROUND}"
+WINDOWS, APART = f"fewest, of one length, a multiple of {ROUND}", "fewest, end to end"
 SHARED, SHARED_LOCAL = 16, 4  # windows share this part of the longest input; why a quarter: `models.reach.local_length`
 
 
@@ -73,7 +73,7 @@ class PredictConfig:
         return {
             "max_length": by_model if self.max_length is None else self.max_length,
             "stride": shared if self.stride is None else self.stride,
-            "windows": WINDOWS,
+            "windows": APART if self.stride == 0 else WINDOWS,
             "precision": self.precision,
             "word": words[self.word],
             "decoder": self.decoder,

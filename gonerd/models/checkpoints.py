@@ -167,8 +167,8 @@ class _explained:  # noqa: N801 - a context manager reads as a verb
         """Do nothing."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        # A hostile configuration makes it raise almost anything; a module that is missing is another matter.
-        if isinstance(error, Exception) and not isinstance(error, GonerdError | ImportError):
+        # A hostile configuration makes it raise almost anything; a module or memory that is missing is another matter.
+        if isinstance(error, Exception) and not isinstance(error, GonerdError | ImportError | MemoryError):
             line = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise GonerdError(f"not a usable checkpoint: {line}", where=self.where) from error
 

@@ -33,6 +33,11 @@ def test_pieces_and_their_gradients_are_those_of_plain_indexing(cuts):
         assert all(torch.equal(*pair) for pair in zip(pieces(row, cuts), expected, strict=True))
 
 
+def test_gradients_in_double_precision_stay_so():
+    row = torch.randn(SLOTS, HEADS, WIDTH, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda row: tuple(pieces(row, [Runs(0, 6, 3, 4), Runs(2, 5)])), row)
+
+
 def test_a_piece_that_nothing_uses_has_no_part_in_the_gradient():
     row = torch.ones(SLOTS, HEADS, WIDTH, requires_grad=True)
     first, _ = pieces(row, [Runs(0, 2), Runs(1, 3)])

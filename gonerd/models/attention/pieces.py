@@ -39,7 +39,7 @@ class _Pieces(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        total = gradients[0].new_zeros(ctx.shape, dtype=torch.float32)
+        total = gradients[0].new_zeros(ctx.shape, dtype=torch.promote_types(gradients[0].dtype, torch.float32))
         for cut, gradient in zip(ctx.cuts, gradients, strict=True):
             _add(total, cut, gradient)
         return total.to(gradients[0].dtype), None
