@@ -15,6 +15,7 @@ import zlib
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import IO, TYPE_CHECKING
 
 from gonerd.errors import FREE_TEMPORARY, room_in
@@ -143,13 +144,11 @@ class Signatures:
             for numbers, sizes in self._buckets(band, alone):
                 self._meet(numbers, sizes, joined)
         roots = joined.roots()
-        order = np.argsort(roots, kind="stable")
-        ends = np.flatnonzero(np.diff(roots[order])) + 1
-        start = 0
-        for end in (*ends.tolist(), self.count):
-            if end - start > 1:
-                yield order[start:end].tolist()
-            start = end
+        others = np.flatnonzero(roots != np.arange(self.count))  # all but the first of each cluster
+        others = others[np.argsort(roots[others], kind="stable")]
+        starts = np.flatnonzero(np.diff(roots[others], prepend=-1)).tolist()
+        for start, end in pairwise([*starts, len(others)]):
+            yield [int(roots[others[start]]), *others[start:end].tolist()]
 
     def _first_of_each(self, joined: Joined) -> NDArray[np.bool_]:
         """Join the texts with the same signature; return which are the first of theirs and not empty."""
@@ -160,12 +159,13 @@ class Signatures:
             for column in range(rows.shape[1]):
                 sums[start : start + len(rows)] = _mix(sums[start : start + len(rows)] + rows[:, column])
             alone[start : start + len(rows)] = rows.any(axis=1)
-        order = np.argsort(sums, kind="stable")
-        for place in np.flatnonzero(sums[order[1:]] == sums[order[:-1]]).tolist():
-            first, other = int(joined.root(order[place])), int(order[place + 1])
-            if alone[other] and np.array_equal(*self._rows(np.array([first, other]))):
-                joined.join(first, other)
-                alone[other] = False
+        for numbers in _in_parts(sums, alone):
+            same = np.flatnonzero(sums[numbers[1:]] == sums[numbers[:-1]])
+            for alike, other in zip(numbers[same].tolist(), numbers[same + 1].tolist(), strict=True):
+                first = joined.root(alike)
+                if np.array_equal(*self._rows(np.array([first, other]))):
+                    joined.join(first, other)
+                    alone[other] = False
         return alone
 
     def _buckets(self, band: int, alone: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -173,15 +173,13 @@ class Signatures:
         import numpy as np
 
         size = self._config.rows
-        keys = np.zeros(self.count, dtype=np.uint64)
+        keys = np.zeros(self.count, dtype=np.uint32)  # two that are the same by chance are one comparison more
         for start, rows in self._blocks():
-            part = keys[start : start + len(rows)]
+            part = np.zeros(len(rows), dtype=np.uint64)
             for column in range(band * size, (band + 1) * size):
-                part[:] = _mix(part + rows[:, column])
-        parts = 1 + self.count // _PART
-        for number in range(parts):
-            found = np.flatnonzero(alone & (keys % np.uint64(parts) == number))
-            found = found[np.argsort(keys[found], kind="stable")]
+                part = _mix(part + rows[:, column])
+            keys[start : start + len(rows)] = part  # the lower half
+        for found in _in_parts(keys, alone):
             starts = np.flatnonzero(np.diff(keys[found], prepend=~keys[found[:1]]))
             sizes = np.diff(starts, append=len(found))
             shared = np.repeat(sizes, sizes) > 1
@@ -256,6 +254,16 @@ class Signatures:
         return np.frombuffer(self._file.read(count * width * 4), dtype="<u4").reshape(count, width)
 
 
+def _in_parts(keys: NDArray[np.unsignedinteger], chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.int64]]:
+    """Yield the numbers of the chosen texts in the order of their keys, those of one key in one part."""
+    import numpy as np
+
+    parts = 1 + len(keys) // _PART
+    for part in range(parts):
+        found = np.flatnonzero(chosen & (keys % keys.dtype.type(parts) == part))
+        yield found[np.argsort(keys[found], kind="stable")]
+
+
 def _agreement(one: NDArray[np.integer], other: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return the share of the minima in which each pair of rows agrees."""
     import numpy as np
@@ -298,7 +306,10 @@ class Joined:
 
         found = np.frombuffer(self._parents, dtype=np.int64)
         while not self._settled:
-            above = found[found]
-            self._settled = bool(np.array_equal(above, found))
-            found[:] = above
+            self._settled = True
+            for start in range(0, len(found), _PART):
+                part = found[start : start + _PART]
+                above = found[part]
+                self._settled &= bool(np.array_equal(above, part))
+                part[:] = above
         return found

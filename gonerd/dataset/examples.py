@@ -8,11 +8,12 @@ from typing import Any
 
 from gonerd.bars import without_bars
 from gonerd.dataset.columns import features, to_row
-from gonerd.dataset.files import data_files, read_rows
+from gonerd.dataset.files import data_files
 from gonerd.dataset.foreign import Reader
 from gonerd.errors import GonerdError, unknown_name
 from gonerd.formats.gold import GoldDocument
 from gonerd.formats.jsonl import read_objects
+from gonerd.formats.parquet import read_rows
 from gonerd.labels import load_scheme
 from gonerd.records import Example, Span
 from gonerd.store import MANIFEST, read_manifest

@@ -8,10 +8,11 @@ from typing import Any
 from gonerd.dataset.card import Facts
 from gonerd.dataset.config import BuildConfig
 from gonerd.dataset.examples import read_examples
-from gonerd.dataset.files import DataFile, arrow_bytes, data_files, read_rows, split_of
+from gonerd.dataset.files import DataFile, arrow_bytes, data_files, split_of
 from gonerd.dataset.previous import read_continuity
 from gonerd.dataset.statistics import in_order, read_statistics
 from gonerd.errors import GonerdError
+from gonerd.formats.parquet import read_rows
 from gonerd.labels import load_scheme
 from gonerd.records import Example, Manifest
 from gonerd.store import MANIFEST, read_manifest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,16 +135,3 @@ def is_standoff_only(manifest: Manifest) -> bool:
     """Tell whether a dataset was built without its text."""
     build = manifest.config.get("build")
     return isinstance(build, dict) and build.get("standoff_only") is True
-
-
-def read_rows(path: Path, *, columns: Sequence[str] | None = None, batch: int = 64) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a Parquet file, `batch` of them in memory at a time."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            for part in file.iter_batches(batch_size=batch, columns=list(columns) if columns else None):
-                yield from part.to_pylist()
-    except (pa.ArrowInvalid, FileNotFoundError) as error:
-        raise GonerdError(f"not a readable Parquet file ({error})", where=path) from error

@@ -13,13 +13,14 @@ from gonerd.dataset.croissant import LABEL_COLUMNS, write_croissant
 from gonerd.dataset.examples import read_examples
 from gonerd.dataset.export import export
 from gonerd.dataset.facts import hidden_splits, read_facts
-from gonerd.dataset.files import data_files, read_rows, split_of
+from gonerd.dataset.files import data_files, split_of
 from gonerd.dataset.kept import GOLD
 from gonerd.dataset.plots import PLOTS, link_plots
 from gonerd.dataset.release import RELEASE, STANDOFF, Release
 from gonerd.dataset.statistics import STATISTICS, Statistics, read_statistics
 from gonerd.errors import GonerdError, room_in, unknown_name
 from gonerd.formats import jsonl
+from gonerd.formats.parquet import read_rows
 from gonerd.formats.removed import REMOVED
 from gonerd.records import Manifest, Shard, sha256_of
 from gonerd.store import MANIFEST, read_json, read_manifest, sha256_file, write_json

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHINGLE_WORDS = 8
-_LIMIT = 2_000_000  # hashes kept by a sketch
+_LIMIT = 1_000_000  # hashes kept by a sketch
 _KNOWN, _ASKED = "train", "test"
 
 
@@ -44,18 +44,26 @@ class Sketch:
 
     def _settle(self) -> None:
         """Keep each hash once and, until half of the room is free, only those with one zero bit more."""
-        found = self.values(self.bits)
-        while found.size > len(self._kept) // 2:
+        self._keep(_different(self._kept[: self._size]))
+        while self._size > len(self._kept) // 2:
             self.bits += 1
-            found = _thin(found, self.bits)
-        self._size = found.size
-        self._kept[: found.size] = found
+            self._keep(_thin(self._kept[: self._size], self.bits))
+
+    def _keep(self, hashes: NDArray[np.uint64]) -> None:
+        self._size = hashes.size
+        self._kept[: hashes.size] = hashes
 
     def values(self, bits: int) -> NDArray[np.uint64]:
         """Return the sorted hashes with at least `bits` trailing zero bits; `bits` is at least the sketch's own."""
-        import numpy as np
+        return _thin(_different(self._kept[: self._size]), bits)
 
-        return _thin(np.unique(self._kept[: self._size]), bits)
+
+def _different(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sort hashes in place, which takes no memory, and return each once."""
+    import numpy as np
+
+    hashes.sort()
+    return hashes[np.append(True, hashes[1:] != hashes[:-1])] if hashes.size else hashes
 
 
 def _thin(hashes: NDArray[np.uint64], bits: int) -> NDArray[np.uint64]:
@@ -95,7 +103,8 @@ class LeakWatch:
         known, asked = self._texts[_KNOWN], self._texts[_ASKED]
         bits = max(known.bits, asked.bits)
         ours = asked.values(bits)
-        shared = np.isin(ours, known.values(bits), assume_unique=True)
+        theirs = known.values(bits)
+        shared = np.searchsorted(theirs, ours, side="right") - np.searchsorted(theirs, ours)
         surfaces, all_surfaces, mentions, all_mentions = names.seen(_KNOWN, _ASKED)
         return LeakReport(
             shared_shingles=_share(int(shared.sum()), ours.size),

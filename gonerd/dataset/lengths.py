@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gonerd.dataset.files import data_files, read_rows
+from gonerd.dataset.files import data_files
 from gonerd.dataset.statistics import in_order, longer_shares, quantiles
 from gonerd.dataset.views import align_labels
 from gonerd.errors import GonerdError
+from gonerd.formats.parquet import read_rows
 from gonerd.records import Progress, silent
 
 _DOCUMENTS = 32

@@ -13,8 +13,9 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from gonerd.dataset.files import data_files, read_rows
+from gonerd.dataset.files import data_files
 from gonerd.dataset.statistics import LONG, in_order, read_statistics
+from gonerd.formats.parquet import read_rows
 from gonerd.store import write_atomic
 
 PLOTS = "plots"

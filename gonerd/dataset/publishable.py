@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from gonerd.dataset.facts import read_build_config
-from gonerd.dataset.files import data_files, is_standoff_only, read_rows, split_of
+from gonerd.dataset.files import data_files, is_standoff_only, split_of
 from gonerd.dataset.licenses import objections
 from gonerd.dataset.previous import PREVIOUS
 from gonerd.dataset.release import RELEASE, STANDOFF, StandoffDocument
 from gonerd.dataset.statistics import STATISTICS
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.formats.parquet import read_rows
 from gonerd.formats.removed import REMOVED, Removed
 from gonerd.records import Manifest
 from gonerd.store import DROPPED, MANIFEST, read_json, read_manifest, sha256_file

@@ -13,7 +13,7 @@ from gonerd.dataset.align import Widened
 from gonerd.dataset.card import Facts, write_card
 from gonerd.dataset.config import BuildConfig
 from gonerd.dataset.croissant import write_croissant
-from gonerd.dataset.files import STAGE, DataFile, ParquetFolder, data_files, read_rows
+from gonerd.dataset.files import STAGE, DataFile, ParquetFolder, data_files
 from gonerd.dataset.licenses import Refusals
 from gonerd.dataset.lineage import Step
 from gonerd.dataset.previous import PREVIOUS, Continuity
@@ -22,6 +22,7 @@ from gonerd.dataset.split import Item, Leak, Splitter
 from gonerd.dataset.statistics import STATISTICS, Collector, in_order
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.formats.parquet import read_rows
 from gonerd.formats.removed import NOTHING_REMOVED, REMOVED, read_removed
 from gonerd.labels import load_scheme
 from gonerd.records import Dropped, Example, Fingerprint, Manifest, Progress, Shard, fingerprint, silent

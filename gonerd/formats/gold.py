@@ -10,6 +10,7 @@ from typing import Any
 
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.formats.parquet import read_rows
 from gonerd.labels import LabelScheme
 from gonerd.records import Example, Fingerprint, fingerprint
 
@@ -145,7 +146,8 @@ def read_gold(path: Path, *, scheme: LabelScheme) -> Iterator[GoldDocument]:
     if path.suffix.lower() in CONLL_SUFFIXES:
         yield from _conll_documents(path)
         return
-    rows = _parquet_rows(path) if path.suffix.lower() == ".parquet" else jsonl.read_objects(path)
+    parquet = path.suffix.lower() == ".parquet"
+    rows = enumerate(read_rows(path, columns=USED), start=1) if parquet else jsonl.read_objects(path)
     for number, row in rows:
         yield _row_document(row, scheme, where=f"{path}, row {number}")
 
@@ -163,22 +165,6 @@ def _row_document(row: dict[str, Any], scheme: LabelScheme, *, where: str) -> Go
         raise GonerdError(f"a tag above {len(scheme.tags) - 1}", where=where, remedy="Name another --scheme") from error
     except (ValueError, TypeError) as error:
         raise GonerdError(f"not a gold row: {error}", where=where) from error
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    number = 0
-    try:
-        file = parquet.ParquetFile(path)
-        columns = [name for name in USED if name in file.schema_arrow.names]
-        for batch in file.iter_batches(batch_size=64, columns=columns):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-    except pyarrow.ArrowException as error:
-        raise GonerdError(f"not a readable Parquet file ({error})", where=path) from error
 
 
 def _conll_documents(path: Path) -> Iterator[GoldDocument]:

@@ -9,9 +9,10 @@ from gonerd.dataset.columns import COLUMNS
 from gonerd.dataset.croissant import croissant
 from gonerd.dataset.examples import read_examples
 from gonerd.dataset.facts import read_facts
-from gonerd.dataset.files import data_files, read_rows
+from gonerd.dataset.files import data_files
 from gonerd.dataset.hidden import hide_labels
 from gonerd.errors import GonerdError
+from gonerd.formats.parquet import read_rows
 from gonerd.store import sha256_file
 
 

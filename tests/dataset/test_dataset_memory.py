@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from dataset_support import CONFIG, make_document, make_gold, make_stages
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from gonerd.dataset.leaks import Sketch
 from gonerd.dataset.lookup import Lookup
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.formats.parquet import read_rows
 from gonerd.records import Document, sha256_of
 from gonerd.store import read_json
 
@@ -82,3 +85,24 @@ def test_a_lookup_reads_records_wherever_they_lie(tmp_path):
     twice = Lookup([tmp_path / "a.jsonl"] * 2, Document, key="id")
     with pytest.raises(GonerdError, match="'doc-000' is there twice"):
         Counter(document.id for document in twice.fill())
+
+
+def test_reading_a_parquet_file_holds_no_more_for_many_row_groups(tmp_path):
+    """A reader of a whole file holds something of every row group: 150 MiB for a million documents."""
+    table = pa.table(
+        {"id": [f"{n:06d}" for n in range(64)], "words": [[f"{n}w{k}" for k in range(500)] for n in range(64)]}
+    )
+
+    def most_held(groups: int) -> int:
+        path = tmp_path / f"{groups}.parquet"
+        with pq.ParquetWriter(path, table.schema) as writer:
+            for _ in range(groups):
+                writer.write_table(table)
+        before, held = pa.total_allocated_bytes(), []
+        for number, row in enumerate(read_rows(path, columns=("words", "not there"), batch=16)):
+            assert row == {"words": [f"{number % 64}w{k}" for k in range(500)]}
+            held.append(pa.total_allocated_bytes() - before)
+        assert len(held) == 64 * groups
+        return max(held)
+
+    assert most_held(40) < 2 * most_held(4)
