@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,14 +17,15 @@ if TYPE_CHECKING:
 
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 BEGIN, PAD, END = 0, 1, 2
+HEIGHT, SHARPNESS = 0.4, 1.4  # of the waves that positions start as, and of the heads' first look at their neighbours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmallConfig:
     """The shape of a small model."""
 
-    architecture: Literal["modernbert", "longformer"] = "modernbert"
-    """The transformers architecture. ModernBERT's rotary positions learn word order from far less text."""
+    architecture: Literal["longformer", "modernbert"] = "longformer"
+    """The transformers architecture: gonerd's own encoder computes Longformer, transformers ModernBERT."""
     layers: int = 4
     """Layers of the encoder."""
     width: int = 128
@@ -47,8 +47,7 @@ def new_checkpoint(
 
     The tokenizer keeps letter case and loses no character. It counts a word once a text, so that a name which recurs
     in one document does not become a sub-token of its own: names are cut the same way whether they were seen or not.
-    Learned positions start as sinusoids (Vaswani et al. 2017,
-    section 3.5), so that order is visible before anything is learned.
+    A Longformer's heads start by looking at their neighbours, so that word order need not be learned first.
 
     Raises:
         GonerdError: `out` holds something else.
@@ -112,9 +111,8 @@ def _first_model(config: SmallConfig, scheme: LabelScheme, *, vocabulary: int, s
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build(settings)
-    for name, table in model.named_parameters():
-        if name.endswith("position_embeddings.weight"):
-            _set_sinusoids(table, scale=settings.initializer_range)
+    if config.architecture == "longformer":
+        _look_at_neighbours(model)
     return model
 
 
@@ -123,7 +121,7 @@ def _longformer(config: SmallConfig, vocabulary: int) -> Any:
 
     return LongformerConfig(
         **_common(config, vocabulary),
-        intermediate_size=4 * config.width,
+        intermediate_size=2 * config.width,
         attention_window=[config.window] * config.layers,
         max_position_embeddings=config.reach_tokens + PAD + 1,  # positions are counted from the padding index on
         type_vocab_size=1,
@@ -158,13 +156,39 @@ def _common(config: SmallConfig, vocabulary: int) -> dict[str, Any]:
     }
 
 
-def _set_sinusoids(table: torch.Tensor, *, scale: float) -> None:
-    """Fill a table of positions (rows, width) with sines and cosines, `scale` high."""
+def _look_at_neighbours(model: Any) -> None:
+    """Let every head of a Longformer start by looking at one neighbour: the heads at -1, 1, -2, 2 … sub-tokens.
+
+    A position is a row of waves whose frequencies are spread evenly, as wide as a head: two rows have a high product if
+    they are the same, and about none if they are not but lie in one window. A head's key is the position, its query the
+    position so many sub-tokens on. The waves are high, so that training hardly moves them, also where no document of
+    training was so long; the norm brings waves and sub-tokens, which have the other dimensions, to one size.
+    """
     import torch
 
-    rows, width = table.shape
-    frequencies = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
-    angles = torch.arange(rows)[:, None] * frequencies
+    settings, embeddings = model.config, model.longformer.embeddings
+    size = settings.hidden_size // settings.num_attention_heads
+    frequencies = torch.pi * (torch.arange(size // 2) + 0.5) / (size // 2)
+    positions, norm = embeddings.position_embeddings.weight, embeddings.LayerNorm.weight
+    waves, words = HEIGHT / 2**0.5, settings.initializer_range  # root mean squares
+    both = ((size * waves**2 + settings.hidden_size * words**2) / settings.hidden_size) ** 0.5
     with torch.no_grad():
-        table[:, 0::2] = angles.sin() * scale
-        table[:, 1::2] = angles.cos() * scale
+        angles = torch.arange(len(positions))[:, None] * frequencies
+        positions.zero_()[:, :size] = HEIGHT * torch.cat([angles.sin(), angles.cos()], dim=1)
+        embeddings.token_type_embeddings.weight.zero_()
+        norm[:size], norm[size:] = both / waves, both / words
+        for layer in model.longformer.encoder.layer:
+            attention = layer.attention.self
+            for head in range(settings.num_attention_heads):
+                rows = slice(head * size, (head + 1) * size)
+                neighbour = (head // 2 + 1) * (1 if head % 2 else -1)
+                for weight, by in ((attention.query.weight, neighbour), (attention.key.weight, 0)):
+                    weight[rows].zero_()[:, :size] = SHARPNESS * _moved(frequencies, by)
+
+
+def _moved(frequencies: torch.Tensor, by: int) -> torch.Tensor:
+    """Return the matrix, (size, size), that makes the waves of a position those of the position `by` further on."""
+    import torch
+
+    sine, cosine = (frequencies * by).sin().diag(), (frequencies * by).cos().diag()
+    return torch.cat([torch.cat([cosine, sine], dim=1), torch.cat([-sine, cosine], dim=1)])
