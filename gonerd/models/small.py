@@ -125,6 +125,7 @@ def _longformer(config: SmallConfig, vocabulary: int) -> Any:
         attention_window=[config.window] * config.layers,
         max_position_embeddings=config.reach_tokens + PAD + 1,  # positions are counted from the padding index on
         type_vocab_size=1,
+        initializer_range=0.05,  # 0.02 is for models six times as wide: here training stalls at it now and then
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
