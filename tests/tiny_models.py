@@ -6,10 +6,11 @@ import random
 from pathlib import Path
 
 import torch
+from transformers import AutoModelForTokenClassification, AutoTokenizer, ModernBertConfig
 
 from gonerd.formats.gold import Gold, GoldDocument
 from gonerd.labels import load_scheme
-from gonerd.models.checkpoints import load_checkpoint
+from gonerd.models.checkpoints import load_checkpoint, quietly, save_checkpoint, set_labels
 from gonerd.models.load import load_encoder
 from gonerd.models.small import SmallConfig, new_checkpoint
 from gonerd.records import Example
@@ -21,10 +22,10 @@ PLACES = ("Oslo", "Ghent", "Porto", "Turku")
 FILLER = ("the", "boat", "left", "again", ",", "and", "nobody", "waited", "😀", "ça", "…", "Ω", "\u200b", "x" * 40)
 
 
-def tiny_config(architecture: str = "modernbert", **changes: int) -> SmallConfig:
+def tiny_config(**changes: int) -> SmallConfig:
     """Return a shape that trains in a second: reach 64, 2 layers, 32 wide."""
     settings = {"layers": 2, "width": 32, "heads": 2, "window": 16, "reach_tokens": 64, "vocabulary": 280}
-    return SmallConfig(architecture=architecture, **(settings | changes))  # type: ignore[arg-type]
+    return SmallConfig(**(settings | changes))
 
 
 def tiny_example(number: int, *, words: int = 30, split: str = "train") -> Example:
@@ -76,10 +77,37 @@ def tiny_gold(count: int = 8) -> Gold:
 
 
 def tiny_checkpoint(folder: Path, architecture: str = "modernbert", *, seed: int = 0, **changes: int) -> Path:
-    """Write a tiny model with random weights."""
+    """Write a tiny model with random weights: a Longformer, which the encoder runs, or what transformers has to run."""
     texts = [" ".join(example.tokens) for example in tiny_examples(8)]
-    new_checkpoint(texts, folder, config=tiny_config(architecture, **changes), scheme=SCHEME, seed=seed)
+    config = tiny_config(**changes)
+    new_checkpoint(texts, folder, config=config, scheme=SCHEME, seed=seed)
+    if architecture == "modernbert":
+        make_modernbert(folder, config, seed=seed)
     return folder
+
+
+def make_modernbert(folder: Path, config: SmallConfig, *, seed: int = 0) -> None:
+    """Put a ModernBERT of the same shape in the place of a checkpoint's model; the tokenizer stays."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    settings = ModernBertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=config.width,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        intermediate_size=2 * config.width,
+        local_attention=config.window,
+        layer_types=["sliding_attention"] * config.layers,
+        max_position_embeddings=config.reach_tokens,
+        bos_token_id=tokenizer.bos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        cls_token_id=tokenizer.cls_token_id,
+        sep_token_id=tokenizer.sep_token_id,
+    )
+    set_labels(settings, SCHEME)
+    with torch.random.fork_rng(devices=[]), quietly():
+        torch.manual_seed(seed)
+        save_checkpoint(AutoModelForTokenClassification.from_config(settings), tokenizer, folder)
 
 
 def assert_transformers_agrees(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gonerd.labels import LabelScheme
 from gonerd.models.checkpoints import quietly, save_checkpoint, set_labels
@@ -24,8 +24,6 @@ HEIGHT, SHARPNESS = 0.4, 1.4  # of the waves that positions start as, and of the
 class SmallConfig:
     """The shape of a small model."""
 
-    architecture: Literal["longformer", "modernbert"] = "longformer"
-    """The transformers architecture: gonerd's own encoder computes Longformer, transformers ModernBERT."""
     layers: int = 4
     """Layers of the encoder."""
     width: int = 128
@@ -47,7 +45,8 @@ def new_checkpoint(
 
     The tokenizer keeps letter case and loses no character. It counts a word once a text, so that a name which recurs
     in one document does not become a sub-token of its own: names are cut the same way whether they were seen or not.
-    A Longformer's heads start by looking at their neighbours, so that word order need not be learned first.
+    The model is a Longformer whose heads start by looking at their neighbours, so that word order need not be learned
+    first.
 
     Raises:
         GonerdError: `out` holds something else.
@@ -106,13 +105,12 @@ def _first_model(config: SmallConfig, scheme: LabelScheme, *, vocabulary: int, s
     from transformers import AutoModelForTokenClassification
 
     build: Any = AutoModelForTokenClassification.from_config
-    settings = {"longformer": _longformer, "modernbert": _modernbert}[config.architecture](config, vocabulary)
+    settings = _longformer(config, vocabulary)
     set_labels(settings, scheme)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build(settings)
-    if config.architecture == "longformer":
-        _look_at_neighbours(model)
+    _look_at_neighbours(model)
     return model
 
 
@@ -120,7 +118,13 @@ def _longformer(config: SmallConfig, vocabulary: int) -> Any:
     from transformers import LongformerConfig
 
     return LongformerConfig(
-        **_common(config, vocabulary),
+        vocab_size=vocabulary,
+        hidden_size=config.width,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        bos_token_id=BEGIN,
+        pad_token_id=PAD,
+        eos_token_id=END,
         intermediate_size=2 * config.width,
         attention_window=[config.window] * config.layers,
         max_position_embeddings=config.reach_tokens + PAD + 1,  # positions are counted from the padding index on
@@ -129,32 +133,6 @@ def _longformer(config: SmallConfig, vocabulary: int) -> Any:
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
-
-
-def _modernbert(config: SmallConfig, vocabulary: int) -> Any:
-    from transformers import ModernBertConfig
-
-    return ModernBertConfig(
-        **_common(config, vocabulary),
-        intermediate_size=2 * config.width,
-        local_attention=config.window,
-        layer_types=["sliding_attention"] * config.layers,
-        max_position_embeddings=config.reach_tokens,
-        cls_token_id=BEGIN,
-        sep_token_id=END,
-    )
-
-
-def _common(config: SmallConfig, vocabulary: int) -> dict[str, Any]:
-    return {
-        "vocab_size": vocabulary,
-        "hidden_size": config.width,
-        "num_hidden_layers": config.layers,
-        "num_attention_heads": config.heads,
-        "bos_token_id": BEGIN,
-        "pad_token_id": PAD,
-        "eos_token_id": END,
-    }
 
 
 def _look_at_neighbours(model: Any) -> None:

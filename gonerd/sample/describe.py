@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gonerd.dataset.config import BuildConfig
-    from gonerd.evaluation.predict import PredictConfig
     from gonerd.leaderboard.submission import Submission
     from gonerd.training.config import FinetuneConfig
     from gonerd.training.distill import DistillConfig
@@ -68,7 +67,7 @@ def finetune_config(seed: int) -> FinetuneConfig:
     from gonerd.training.config import FinetuneConfig
 
     return FinetuneConfig(
-        max_steps=300, learning_rate=3e-3, batch_tokens=2048, max_length=256, evaluations=2, seed=seed
+        max_steps=450, learning_rate=3e-3, batch_tokens=2048, max_length=256, evaluations=2, seed=seed
     )
 
 
@@ -76,18 +75,7 @@ def distill_config(seed: int) -> DistillConfig:
     """Return how the student is taught."""
     from gonerd.training.distill import DistillConfig
 
-    return DistillConfig(max_steps=180, learning_rate=2e-3, batch_tokens=2048, max_length=256, evaluations=2, seed=seed)
-
-
-def predict_config() -> PredictConfig:
-    """Return how both models are run.
-
-    Windows of 512 sub-tokens answer as whole documents of up to 4,096 do, since four layers of local attention see 64
-    sub-tokens either side and windows share 128; on two cores they are twice as fast.
-    """
-    from gonerd.evaluation.predict import PredictConfig
-
-    return PredictConfig(max_length=512, stride=128)
+    return DistillConfig(max_steps=260, learning_rate=3e-3, batch_tokens=2048, max_length=256, evaluations=2, seed=seed)
 
 
 def submission(name: str) -> Submission:

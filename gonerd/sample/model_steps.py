@@ -52,8 +52,8 @@ def train_models(workspace: Workspace) -> list[str]:
 def evaluate_models(workspace: Workspace) -> list[str]:
     """Evaluate both models and the name lookup on the test split, and time both models in turns."""
     from gonerd.evaluation.evaluate import About, RunConfig, evaluate
+    from gonerd.evaluation.predict import PredictConfig
     from gonerd.evaluation.result import read_result
-    from gonerd.sample.describe import predict_config
 
     gold = test_gold(workspace)
     figures: dict[str, Any] = {"lookup_f1": lookup_f1(workspace)}
@@ -61,7 +61,7 @@ def evaluate_models(workspace: Workspace) -> list[str]:
     for name in ("teacher", "student"):
         with workspace.bar(f"Evaluating the {name}") as progress:
             path = evaluate(
-                workspace.folder("models", name), gold, workspace.folder("results"), config=predict_config(),
+                workspace.folder("models", name), gold, workspace.folder("results"), config=PredictConfig(),
                 about=About(RunConfig(name=f"sample/{name}")), progress=progress,
             )  # fmt: skip
         result = read_result(path)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tiny_models import SCHEME, tiny_checkpoint, tiny_config
+from tiny_models import SCHEME, tiny_checkpoint
 
 from gonerd.cli.main import main
 from gonerd.errors import GonerdError
@@ -16,9 +16,7 @@ from gonerd.formats import jsonl
 from gonerd.formats.gold import GoldDocument
 from gonerd.models.config import ConvertConfig
 from gonerd.models.convert import convert_checkpoint
-from gonerd.models.small import new_checkpoint
 
-TEXTS = ["Ann Leesen left Oslo and nobody waited for the boat to Turku."] * 3
 WORDS = ("Ann", "Leesen", "left", "Oslo", "and", "nobody", "waited")
 QUICK = {"repeats": 3, "seconds": 0.0, "device": "cpu"}
 
@@ -28,7 +26,7 @@ def models(tmp_path_factory):
     """Two models, the second with half the layers."""
     folder = tmp_path_factory.mktemp("models")
     for name, layers in (("large", 2), ("small", 1)):
-        new_checkpoint(TEXTS, folder / name, config=tiny_config(layers=layers), scheme=SCHEME)
+        tiny_checkpoint(folder / name, layers=layers)
     return [str(folder / "large"), str(folder / "small")]
 
 
