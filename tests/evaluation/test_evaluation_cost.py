@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tiny_models import SCHEME, tiny_checkpoint
+from tiny_models import tiny_checkpoint
 
 from gonerd.cli.main import main
 from gonerd.errors import GonerdError
