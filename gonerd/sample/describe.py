@@ -63,7 +63,7 @@ def sample_config() -> BuildConfig:
 
 
 def finetune_config(seed: int) -> FinetuneConfig:
-    """Return how the teacher is trained: from nothing, on two cores, in a minute or two."""
+    """Return how the teacher is trained: from nothing, in a minute and a half of one core."""
     from gonerd.training.config import FinetuneConfig
 
     return FinetuneConfig(
