@@ -92,7 +92,7 @@ class Encoder(nn.Module):
             layout: where the documents lie in a packed row.
 
         Raises:
-            GonerdError: a document is longer than the positions, or mask and input do not fit each other.
+            GonerdError: a document is longer than the positions, or input and mask or layout do not fit each other.
         """
         if layout is not None:
             hidden = self.encode(input_ids, layout)
@@ -109,7 +109,11 @@ class Encoder(nn.Module):
         """Return the last hidden state of a packed row, (slots,) -> (slots, width)."""
         if max(layout.lengths, default=0) > self.config.reach:
             raise GonerdError(f"a document of {max(layout.lengths)} tokens for {self.config.reach} positions")
+        if input_ids.shape != (layout.slots,):
+            raise GonerdError(f"input_ids of shape {tuple(input_ids.shape)} for a layout of {layout.slots} slots")
         hidden = self.embeddings(input_ids, layout.position)
+        if not layout.lengths:
+            return hidden  # type: ignore[no-any-return]
         if self.global_rows is None:
             return self._run_layers(hidden, layout)
         rows = self.embeddings.normalise(self.global_rows.of_a_document)

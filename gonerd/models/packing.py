@@ -7,7 +7,7 @@ row that holds several documents; padding exists only at the border, where a pad
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, Literal, TypeVar
@@ -44,6 +44,11 @@ class Layout:
         ends = [start + length for start, length in zip(self.starts, self.lengths, strict=True)]
         if min(self.lengths, default=1) < 1 or any(end > start for end, start in pairwise(self.bounds(ends))):
             raise GonerdError("documents overlap, are empty or do not fit in their row", where=f"{self.slots} slots")
+        counts = self.global_tokens
+        if counts is not None and (len(counts) != len(self.lengths) or min(counts, default=0) < 0):
+            raise GonerdError(
+                f"global tokens {counts}", remedy=f"Give a number for each of {len(self.lengths)} documents"
+            )
 
     def bounds(self, ends: list[int]) -> Iterator[int]:
         """Yield 0, then each document's start and end, then the row's end: in a sound layout they never go down."""
@@ -98,7 +103,14 @@ class Packed:
     documents: tuple[int, ...]  # which of the packed documents these are, in the order of the row
 
 
-def pack(documents: Sequence[Tensor], max_tokens: int, *, align: int = 1, pad_id: int = 0) -> list[Packed]:
+def pack(
+    documents: Sequence[Tensor],
+    max_tokens: int,
+    *,
+    align: int = 1,
+    pad_id: int = 0,
+    global_tokens: Sequence[int] | None = None,
+) -> list[Packed]:
     """Return rows that hold every document once, whole and in order: first fit, longest first.
 
     Args:
@@ -106,15 +118,24 @@ def pack(documents: Sequence[Tensor], max_tokens: int, *, align: int = 1, pad_id
         max_tokens: slots in a row; a longer document has a row of its own.
         align: documents start at multiples of this.
         pad_id: token of the slots between them.
+        global_tokens: of each document, for attentions that know such; what the encoder says if not given.
 
     Raises:
-        GonerdError: a document is empty.
+        GonerdError: a document is empty, or there is not a number of global tokens for each.
     """
+    if global_tokens is not None and len(global_tokens) != len(documents):
+        raise GonerdError(f"{len(global_tokens)} numbers of global tokens for {len(documents)} documents")
     if not all(len(document) for document in documents):
         raise GonerdError("an empty document cannot be packed")
     sizes = [-(-len(document) // align) * align for document in documents]
     rows = first_fit(sizes, max_tokens, order=sorted(range(len(sizes)), key=lambda number: (-sizes[number], number)))
-    return [_row([(number, documents[number]) for number in row], align=align, pad_id=pad_id) for row in rows]
+    packed = [_row([(number, documents[number]) for number in row], align=align, pad_id=pad_id) for row in rows]
+    if global_tokens is None:
+        return packed
+    counts = [tuple(global_tokens[number] for number in row.documents) for row in packed]
+    return [
+        replace(row, layout=replace(row.layout, global_tokens=count)) for row, count in zip(packed, counts, strict=True)
+    ]
 
 
 def first_fit(sizes: Sequence[int], limit: int, *, order: Iterable[int]) -> list[list[int]]:
@@ -167,6 +188,10 @@ class Padding:
         Raises:
             GonerdError: the mask has another shape, or hides tokens in the middle of a document.
         """
+        if input_ids.dim() != 2:
+            raise GonerdError(
+                f"input_ids of shape {tuple(input_ids.shape)}", remedy="Give a batch, (rows, length), or a layout"
+            )
         rows, length = input_ids.shape
         lengths, kept = [length] * rows, None
         if attention_mask is not None:
@@ -188,7 +213,7 @@ class Padding:
     def restore(self, values: Tensor, shape: torch.Size) -> Tensor:
         """Return the padded batch of a row, (slots, width) -> (rows, length, width), with zeros in the padding."""
         if self.kept is None:
-            return values.view(*shape, -1)
+            return values.view(*shape, values.shape[-1])
         batch = values.new_zeros(*shape, values.shape[-1])
         batch[self.kept] = values
         return batch

@@ -118,9 +118,8 @@ def test_random_blocks_differ_by_seed_and_layer_and_nothing_else():
 def test_each_document_can_have_its_own_global_tokens():
     encoder = encoder_of(ATTENTIONS["longformer"])
     documents = tokens(300, 200)
-    row = pack(documents, 500)[0]
-    layout = replace(row.layout, global_tokens=(0, 5))
-    first, second = unpack([row], [encoder(row.input_ids, layout=layout).logits])
+    (row,) = pack(documents[::-1], 500, global_tokens=(5, 0))
+    second, first = unpack([row], [encoder(row.input_ids, layout=row.layout).logits])
     alone = [
         Layout(starts=(0,), lengths=(len(d),), slots=len(d), global_tokens=(n,))
         for d, n in zip(documents, (0, 5), strict=True)
@@ -241,6 +240,22 @@ def test_a_row_of_padding_alone_answers():
     assert encoder(ids, mask).logits[1].isfinite().all()
 
 
+@each_attention
+@pytest.mark.parametrize("shape", [(2, 5), (0, 5), (2, 0)], ids=str)
+def test_a_batch_without_any_token_answers(attention, shape):
+    output = encoder_of(attention)(torch.ones(shape, dtype=torch.long), torch.zeros(shape))
+    assert output.last_hidden_state.shape == (*shape, 32)
+    assert output.logits.shape == (*shape, 3)
+
+
+def test_a_row_and_its_layout_fit_each_other():
+    encoder = encoder_of(FullAttention())
+    with pytest.raises(GonerdError, match="for a layout of 6 slots"):
+        encoder(torch.ones(1, dtype=torch.long), layout=Layout(starts=(0,), lengths=(6,), slots=6))
+    with pytest.raises(GonerdError, match=r"input_ids of shape \(6,\)\. Give a batch, \(rows, length\), or a layout"):
+        encoder(torch.ones(6, dtype=torch.long))
+
+
 @pytest.mark.parametrize(
     ("ids", "mask", "says"),
     [
@@ -252,6 +267,13 @@ def test_a_row_of_padding_alone_answers():
 def test_bad_input_is_one_clear_error(ids, mask, says):
     with pytest.raises(GonerdError, match=says):
         encoder_of(FullAttention())(ids, mask)
+
+
+def test_global_tokens_want_their_projections():
+    encoder = encoder_of(LongformerAttention(windows=(32, 64), global_projections=False))
+    (row,) = pack(tokens(40), 40, global_tokens=(1,))
+    with pytest.raises(GonerdError, match="without the weights of their projections"):
+        encoder(row.input_ids, layout=row.layout)
 
 
 def test_impossible_shapes_are_refused():

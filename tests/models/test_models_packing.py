@@ -53,6 +53,20 @@ def test_padding_comes_off_and_on_again(lengths, left, extra):
     assert torch.equal(padding.restore(row[:, None], ids.shape)[..., 0], ids * mask)
 
 
+def test_global_tokens_go_with_their_documents():
+    documents = [torch.arange(length) for length in (3, 9, 5)]
+    rows = pack(documents, 10, global_tokens=(1, 0, 2))
+    counts = {
+        number: count for row in rows for number, count in zip(row.documents, row.layout.global_tokens, strict=True)
+    }
+    assert counts == {0: 1, 1: 0, 2: 2}
+    with pytest.raises(GonerdError, match="2 numbers of global tokens for 3 documents"):
+        pack(documents, 10, global_tokens=(1, 0))
+    for wrong in ((1, -1, 0), (1,)):
+        with pytest.raises(GonerdError, match="global tokens"):
+            Layout(starts=(0, 3, 6), lengths=(3, 3, 3), slots=9, global_tokens=wrong)
+
+
 def test_layouts_that_cannot_be_are_refused():
     for starts, sizes, slots in (((0, 3), (4, 2), 9), ((0,), (4,), 3), ((0,), (0,), 3)):
         with pytest.raises(GonerdError, match="overlap"):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from gonerd.errors import GonerdError
 from gonerd.models.attention.engine import attend, attend_tiles
 from gonerd.models.attention.pattern import Runs, Tile
 from gonerd.models.attention.plan import Plan
@@ -106,6 +107,8 @@ class Longformer(nn.Module):
         counts = global_counts(layout, self.pattern.global_tokens)
         if not any(counts):
             return local
+        if not self.has_projections:
+            raise GonerdError("global tokens in a row, without the weights of their projections")
         heads = (-1, *query.shape[1:])
         slots = layout.position.lt(_leading(layout, self.pattern.global_tokens)).nonzero()[:, 0]  # (global tokens,)
         everywhere = attend_tiles(
