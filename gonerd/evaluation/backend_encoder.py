@@ -23,6 +23,8 @@ def knows(name: str) -> bool:
 def _load(name: str, device: str, config: PredictConfig) -> Loaded:
     """Return a token-classification checkpoint as the encoder runs it, in packed rows."""
     encoder = load_encoder(name).to(device)
+    if encoder.classifier is None:
+        raise GonerdError("no token classifier", where=name, remedy="Fine-tune it first: gonerd model finetune")
     if config.precision == "bf16":
         encoder.round_layers()
     settings, tokenizer = read_config(name), load_tokenizer(find_checkpoint(name))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from gonerd.store import sha256_file
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 WEIGHTS = "*.safetensors"
+LISTED, MOST_LISTED = ("num_labels", "num_hidden_layers", "n_layers"), 20_000  # settings that become lists
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}  # how files that are here are loaded
 
 
@@ -182,7 +184,17 @@ def load_config(files: CheckpointFiles) -> Any:
     from transformers import AutoConfig
 
     with _explained(files.name), quietly():
+        _refuse_endless(files.folder / "config.json")
         return AutoConfig.from_pretrained(files.folder, **SAFE)
+
+
+def _refuse_endless(file: Path) -> None:
+    """Raise where a few bytes would make transformers write lists without an end."""
+    settings: Any = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    for key in LISTED:
+        count = settings.get(key) if isinstance(settings, dict) else None
+        if isinstance(count, int | float) and not count <= MOST_LISTED:
+            raise GonerdError(f"{key} is {count}", where=file, remedy=f"Up to {MOST_LISTED:,} are possible")
 
 
 def _refuse_lsg(config: Any, *, where: str) -> None:

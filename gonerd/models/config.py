@@ -176,11 +176,15 @@ class EncoderConfig:
         for name in ("vocabulary", "width", "layers", "heads", "intermediate", "reach"):
             if getattr(self, name) < 1:
                 raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be 1 or more")
+        if self.types < 0:
+            raise GonerdError(f"types is {self.types}", remedy="It must be 0 or more")
         if not 0 <= self.pad_id < self.vocabulary:
             raise GonerdError(f"the padding token {self.pad_id} of {self.vocabulary} tokens")
         for name in ("hidden_dropout", "attention_dropout", "head_dropout"):
             if not 0 <= (getattr(self, name) or 0.0) <= 1:
                 raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be from 0 to 1")
+        if not 0 <= self.layer_norm_eps < 1:
+            raise GonerdError(f"layer_norm_eps is {self.layer_norm_eps}", remedy="It must be from 0 to 1")
         if self.width % self.heads:
             raise GonerdError(f"a width of {self.width} does not divide into {self.heads} heads")
         if self.labels is not None and self.masked_lm:

@@ -100,7 +100,6 @@ BERT_SHAPE = {
     "layer_norm_eps": "layer_norm_eps",
     "hidden_dropout": "hidden_dropout_prob",
     "attention_dropout": "attention_probs_dropout_prob",
-    "pad_id": "pad_token_id",
     "types": "type_vocab_size",
 }
 CLASSIFIER_DROPOUT = {"head_dropout": "classifier_dropout"}
@@ -113,7 +112,6 @@ DISTILBERT_SHAPE = {
     "activation": "activation",
     "hidden_dropout": "dropout",
     "attention_dropout": "attention_dropout",
-    "pad_id": "pad_token_id",
 }
 ACTIVATIONS = {  # theirs left, since several of them are one of ours; the first of these is written
     "gelu": "gelu",
@@ -141,7 +139,6 @@ REQUIRED = {
     "is_decoder": False,
     "add_cross_attention": False,
     "position_embedding_type": "absolute",
-    "tie_word_embeddings": True,
 }
 
 
@@ -246,7 +243,7 @@ LSG_ROBERTA = replace(
     attention=LSGAttention,
     weights=LSG_WEIGHTS,
     settings=LSG_SETTINGS,
-    required=REQUIRED | {"sparsity_type": "norm"},
+    required=REQUIRED | {"sparsity_type": "norm", "adaptive": True},
     constants={"base_model_prefix": "lsg", "sparsity_type": "norm", "adaptive": True, "lsh_num_pre_rounds": 1},
 )
 FAMILIES = (BERT, DISTILBERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, LONGFORMER, BIGBIRD, NYSTROMFORMER, LSG_ROBERTA)

@@ -7,14 +7,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gonerd.errors import GonerdError
 from gonerd.models.checkpoints import checkpoint_revision, load_config, read_tokenizer
 from gonerd.models.config import FullAttention, LongformerAttention
-from gonerd.models.load import head_of, load_encoder, located
+from gonerd.models.load import is_known, load_encoder, located
 from gonerd.models.origin import teacher_of
 from gonerd.models.reach import reach_tokens
 from gonerd.models.repository import SAFE_WEIGHTS, CheckpointFiles, find_checkpoint
-from gonerd.models.translate import encoder_config, family_of, labels_of
+from gonerd.models.translate import labels_of
 from gonerd.models.weights import read_weights, weight_files
 
 if TYPE_CHECKING:
@@ -62,9 +61,10 @@ def model_info(name_or_path: str | Path, *, revision: str | None = None) -> Mode
     files = find_checkpoint(name_or_path, revision=revision)
     settings = load_config(files)
     with located(files.name):
-        shape = _shape(settings)
-        parameters = _parameters(files, shape)
+        shape, parameters = _shape_and_size(files, settings)
         stored = tuple(file.name for file in weight_files(files.folder))
+        classifies = "ForTokenClassification" in str(settings.architectures)
+        labels = shape.labels or () if shape else labels_of(settings) if classifies else ()
     safe = all(name.endswith(SAFE_WEIGHTS) for name in stored)
     return ModelInfo(
         name=files.name,
@@ -74,7 +74,7 @@ def model_info(name_or_path: str | Path, *, revision: str | None = None) -> Mode
         layers=getattr(settings, "num_hidden_layers", None),
         parameters=parameters,
         reach_tokens=_reach(files, settings) if shape is None else shape.reach,
-        labels=labels_of(settings) if "ForTokenClassification" in str(settings.architectures) else (),
+        labels=labels,
         teacher=teacher_of(files.folder),
         weights_bytes=4 * parameters,
         working_bytes=None if shape is None else working_bytes(shape, min(DOCUMENT, shape.reach)),
@@ -84,19 +84,14 @@ def model_info(name_or_path: str | Path, *, revision: str | None = None) -> Mode
     )
 
 
-def _shape(settings: Any) -> EncoderConfig | None:
-    """Return the shape of a checkpoint's encoder, or None if the encoder does not know its type."""
-    try:
-        return encoder_config(settings, family_of(settings.to_dict()), head=head_of(settings))
-    except GonerdError:
-        return None
-
-
-def _parameters(files: CheckpointFiles, shape: EncoderConfig | None) -> int:
-    """Return the number of parameters: of the encoder, or if that does not know the type, in the files."""
-    if shape is None:
-        return sum(weight.numel() for weight in read_weights(files.folder).values())
-    return sum(weight.numel() for weight in load_encoder(files.folder).parameters())
+def _shape_and_size(files: CheckpointFiles, settings: Any) -> tuple[EncoderConfig | None, int]:
+    """Return the shape of a checkpoint's encoder and its parameters; no shape, and those in the files, if the encoder
+    does not know its type.
+    """
+    if not is_known(settings):
+        return None, sum(weight.numel() for weight in read_weights(files.folder).values())
+    encoder = load_encoder(files.folder)
+    return encoder.config, sum(weight.numel() for weight in encoder.parameters())
 
 
 def _reach(files: CheckpointFiles, settings: Any) -> int | None:

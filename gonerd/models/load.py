@@ -6,7 +6,7 @@ No code of a checkpoint is run, and none of its weights is left out in silence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
 from gonerd.models.checkpoints import load_config
-from gonerd.models.families import COPIES, OLD_ENDINGS, POOLER, UNREAD, Family
+from gonerd.models.families import BERT, COPIES, OLD_ENDINGS, POOLER, TOKEN_CLASSIFIER, UNREAD, Family
 from gonerd.models.repository import find_checkpoint
-from gonerd.models.translate import BARE, CLASSIFIES, FILLS, encoder_config, family_of, weight_names
+from gonerd.models.translate import BARE, CLASSIFIES, FILLS, class_names, encoder_config, family_of, weight_names
 from gonerd.models.weights import read_weights
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def load_encoder(
     settings = load_config(files)
     with located(files.name):
         family = family_of(settings.to_dict())
-        config = encoder_config(settings, family, head=BARE if labels is not None else head_of(settings))
+        named = BARE if labels is not None else head_of(settings)
+        tensors = {_today(name): tensor for name, tensor in read_weights(files.folder).items()}
+        config = encoder_config(settings, family, head=named or head_among(tensors, family))
         config = replace(
             config, attention=attention or config.attention, labels=config.labels if labels is None else tuple(labels)
         )
@@ -75,7 +77,6 @@ def load_encoder(
             encoder = Encoder(config)
         shapes = {name: tuple(weight.shape) for name, weight in encoder.state_dict().items()}
         new = {name: shapes.pop(name) for name in NEW_HEAD if labels is not None}
-        tensors = {_today(name): tensor for name, tensor in read_weights(files.folder).items()}
         poolers = {match["name"]: tensors[name] for name in tensors if (match := re.fullmatch(POOLER, name))}
         names = match_weights(tensors, shapes, family=family, any_head=labels is not None)
         weights = {
@@ -91,7 +92,7 @@ def load_encoder(
 def is_known(settings: Any) -> bool:
     """Tell whether the encoder computes what a checkpoint's configuration, as transformers reads it, says."""
     try:
-        encoder_config(settings, family_of(settings.to_dict()), head=head_of(settings))
+        encoder_config(settings, family_of(settings.to_dict()), head=head_of(settings) or BARE)
     except GonerdError:
         return False
     return True
@@ -108,20 +109,33 @@ def located(where: str) -> Iterator[None]:
         raise
 
 
-def head_of(settings: Any) -> str:
+def head_of(settings: Any) -> str | None:
     """Return the head of a checkpoint: `ForTokenClassification`, `ForMaskedLM`, or `Model` for none.
+
+    None if its configuration does not say so, as that of Longformer's authors: its weights do, see `head_among`.
 
     Raises:
         GonerdError: it has the head of another task.
     """
-    for architecture in getattr(settings, "architectures", None) or ():
+    for architecture in class_names(getattr(settings, "architectures", None)):
         for ending, head in HEADS.items():
-            if str(architecture).endswith(ending):
+            if architecture.endswith(ending):
                 return head
         raise GonerdError(
             f"the head of another task ({architecture})", remedy="Only token classifiers and masked LMs load"
         )
-    return BARE
+    return None
+
+
+def head_among(names: Collection[str], family: Family) -> str:
+    """Return the head that is among a checkpoint's weights.
+
+    With a pooler, BERT's may be a classifier of texts as well as of tokens: it is left to be found surplus.
+    """
+    if f"{family.masked_lm['masked_lm.transform']}.weight" in names:
+        return FILLS
+    pooled = family is BERT and any(re.fullmatch(POOLER, name) for name in names)
+    return CLASSIFIES if f"{TOKEN_CLASSIFIER['classifier.output']}.weight" in names and not pooled else BARE
 
 
 def match_weights(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from types import UnionType
 from typing import Any
 
 from gonerd.errors import GonerdError, unknown_name
@@ -25,7 +26,10 @@ from gonerd.models.families import (
     Family,
 )
 
-MOST_LAYERS = 1000  # beyond which a configuration is a mistake, or hostile
+MOST_LAYERS, BEYOND = 1000, 2**31  # from where on a configuration is a mistake, or hostile
+KINDS: dict[str, type | UnionType] = {"int": int, "float": int | float, "bool": bool, "str": str, "None": type(None)}
+KINDS |= {"list": int}  # of what is in it
+BIGBIRD_TYPES = ("block_sparse", "original_full")
 CLASSIFIES, FILLS, BARE = "ForTokenClassification", "ForMaskedLM", "Model"
 _LAYER = re.compile(r"^layers\.(\d+)\.")
 
@@ -49,8 +53,19 @@ def family_of(settings: Mapping[str, Any]) -> Family:
 
 def is_lsg(settings: Mapping[str, Any]) -> bool:
     """Tell whether a `config.json` is of an LSG model, of whatever type it says it is."""
-    architectures = [str(architecture) for architecture in settings.get("architectures") or ()]
-    return settings.get("base_model_prefix") == "lsg" or any(name.startswith("LSG") for name in architectures)
+    named = class_names(settings.get("architectures"))
+    return settings.get("base_model_prefix") == "lsg" or any(name.startswith("LSG") for name in named)
+
+
+def class_names(architectures: object) -> list[str]:
+    """Return the names of classes under `architectures` in a configuration.
+
+    Raises:
+        GonerdError: they are no list.
+    """
+    if not isinstance(architectures, list | tuple | None):
+        raise GonerdError(f"architectures is {architectures!r}"[:200], remedy="It must be a list of names")
+    return [str(name) for name in architectures or ()]
 
 
 def encoder_config(settings: Any, family: Family, *, head: str) -> EncoderConfig:
@@ -64,19 +79,21 @@ def encoder_config(settings: Any, family: Family, *, head: str) -> EncoderConfig
     Raises:
         GonerdError: the configuration is of a model that computes something else, or its numbers do not fit.
     """
-    for key, wanted in family.required.items():
+    masked_lm = {"tie_word_embeddings": True} if head == FILLS else {}
+    for key, wanted in {**family.required, **masked_lm}.items():
         if getattr(settings, key, wanted) != wanted:
             raise GonerdError(
                 f"{key} is {getattr(settings, key)!r}; the encoder knows {wanted!r} alone",
                 remedy="Load it with transformers",
             )
-    values = {ours: getattr(settings, theirs) for ours, theirs in family.shape.items()} | dict(family.fixed)
+    values = _values(settings, family.shape, EncoderConfig) | dict(family.fixed)
+    pad = _checked(settings, "pad_token_id", "int | None")
+    if pad is None and family.offset is None:
+        raise GonerdError("no padding token, from which this type counts its positions")
+    values["pad_id"] = pad or 0
     if values["activation"] not in ACTIVATIONS:
         raise unknown_name("activation", str(values["activation"]), ACTIVATIONS)
     values["activation"] = ACTIVATIONS[values["activation"]]
-    if values["pad_id"] is None and family.offset is None:
-        raise GonerdError("no padding token, from which this type counts its positions")
-    values["pad_id"] = values["pad_id"] or 0
     if not 1 <= values["layers"] <= MOST_LAYERS:
         raise GonerdError(f"{values['layers']} layers", remedy=f"1 to {MOST_LAYERS} are possible")
     if head == FILLS and family.masked_lm_activation not in {None, values["activation"]}:
@@ -85,7 +102,7 @@ def encoder_config(settings: Any, family: Family, *, head: str) -> EncoderConfig
         )
     return EncoderConfig(
         **values,
-        positions=settings.max_position_embeddings + family.spare,
+        positions=_checked(settings, "max_position_embeddings", "int") + family.spare,
         position_offset=values["pad_id"] + 1 if family.offset is None else family.offset,
         attention=_attention(settings, family),
         labels=labels_of(settings) if head == CLASSIFIES else None,
@@ -94,15 +111,45 @@ def encoder_config(settings: Any, family: Family, *, head: str) -> EncoderConfig
 
 
 def _attention(settings: Any, family: Family) -> Attention:
-    values = {ours: getattr(settings, theirs) for ours, theirs in family.settings.items()}
+    values = _values(settings, family.settings, family.attention)
     if family.attention is LongformerAttention:
-        window = settings.attention_window
+        window = _checked(settings, "attention_window", "int | list")
         values["windows"] = (window,) * settings.num_hidden_layers if isinstance(window, int) else tuple(window)
-    if family.attention is BigBirdAttention and settings.attention_type == "original_full":
-        return FullAttention()
+    if family.attention is BigBirdAttention:
+        if settings.attention_type not in BIGBIRD_TYPES:
+            raise unknown_name("attention_type", str(settings.attention_type), BIGBIRD_TYPES)
+        if settings.attention_type == "original_full":
+            return FullAttention()
     if family.attention is NystromformerAttention:
         values["approximate"] = settings.segment_means_seq_len != settings.num_landmarks
     return family.attention(**values)
+
+
+def _values(settings: Any, table: Mapping[str, str], kind: type) -> dict[str, Any]:
+    """Return the settings of a table under our names, each of the kind that our configuration declares.
+
+    One that is not there is left out: our defaults are those of LSG's reference code, which transformers does not know.
+    """
+    declared = {field.name: str(field.type) for field in fields(kind)}
+    return {
+        ours: _checked(settings, theirs, declared[ours]) for ours, theirs in table.items() if hasattr(settings, theirs)
+    }
+
+
+def _checked(settings: Any, key: str, declared: str) -> Any:
+    """Return a setting of a declared kind.
+
+    Raises:
+        GonerdError: it is of another kind, or a number beyond all sense.
+    """
+    value = getattr(settings, key)
+    kinds = declared.split(" | ")
+    items = value if isinstance(value, list) and "list" in kinds else [value]
+    for item in items:
+        fits = any(isinstance(item, KINDS[kind]) for kind in kinds) and isinstance(item, bool) <= ("bool" in kinds)
+        if not fits or (isinstance(item, int | float) and not abs(item) < BEYOND):
+            raise GonerdError(f"{key} is {value!r}"[:200], remedy=f"It must be of kind {declared}")
+    return value
 
 
 def labels_of(settings: Any) -> tuple[str, ...]:
@@ -136,14 +183,23 @@ def family_for(config: EncoderConfig, settings: Mapping[str, Any]) -> Family:
     for family in candidates:
         if _fits(config, family):
             return family
-    raise GonerdError(
-        f"no type of transformers has {type(config.attention).__name__}, positions from row {config.position_offset} "
-        f"on and {config.types} types",
-    )
+    raise GonerdError(f"no type of transformers has {_traits(config)}")
+
+
+def _traits(config: EncoderConfig) -> str:
+    """Return what may keep an encoder from being saved as some type."""
+    traits = [type(config.attention).__name__, f"positions from row {config.position_offset} on"]
+    traits += [f"{config.types} types"]
+    traits += ["projections without a bias"] * (not config.projection_bias)
+    traits += ["scaled embeddings"] * config.scale_embeddings
+    traits += [f"a masked-LM head with {config.activation}"] * config.masked_lm
+    return ", ".join(traits)
 
 
 def _unsaid(attention: Attention) -> str:
     """Return what of an attention has no place in a checkpoint and is not what is computed where nothing is said."""
+    if isinstance(attention, NystromformerAttention) and attention.convolution is None:
+        return "no convolution"
     usual: dict[str, object] = {"global_tokens": 0} if isinstance(attention, LongformerAttention) else {}
     if isinstance(attention, BigBirdAttention):
         usual = {"short": "reference", "randomness": "reference"}
@@ -173,7 +229,8 @@ def settings_of(config: EncoderConfig, family: Family) -> dict[str, Any]:
     """Return the entries of `config.json` that say what an encoder is."""
     values: dict[str, Any] = {theirs: getattr(config, ours) for ours, theirs in family.shape.items()}
     activation = next(theirs for theirs, ours in ACTIVATIONS.items() if ours == config.activation)
-    values |= {family.shape["activation"]: activation, "max_position_embeddings": config.positions - family.spare}
+    values |= {family.shape["activation"]: activation, "pad_token_id": config.pad_id}
+    values["max_position_embeddings"] = config.positions - family.spare
     if isinstance(config.attention, family.attention):
         values |= {theirs: getattr(config.attention, ours) for ours, theirs in family.settings.items()}
     if isinstance(config.attention, LongformerAttention):
@@ -184,7 +241,10 @@ def settings_of(config: EncoderConfig, family: Family) -> dict[str, Any]:
     if isinstance(config.attention, NystromformerAttention):
         landmarks = config.attention.landmarks
         longest = config.reach - config.reach % landmarks  # transformers approximates at one length alone
-        values["segment_means_seq_len"] = longest if config.attention.approximate else landmarks
+        approximates = max(longest, 2 * landmarks)  # as many as there are landmarks would say that it does not
+        values["segment_means_seq_len"] = approximates if config.attention.approximate else landmarks
+    if config.masked_lm:
+        values["tie_word_embeddings"] = True
     if config.labels is not None:
         values["id2label"] = dict(enumerate(config.labels))
         values["label2id"] = {label: number for number, label in enumerate(config.labels)}

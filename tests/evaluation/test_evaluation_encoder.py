@@ -1,8 +1,13 @@
 """What the encoder knows is evaluated by it, packed, with the tags that transformers gives."""
 
+import json
+import shutil
+
 import pytest
+from safetensors.torch import load_file, save_file
 from tiny_models import SCHEME, tiny_checkpoint, tiny_gold
 
+from gonerd.errors import GonerdError
 from gonerd.evaluation.backend import InputDocument, Setup
 from gonerd.evaluation.backends import open_backend
 from gonerd.evaluation.predict import PredictConfig
@@ -29,6 +34,18 @@ def test_the_tags_are_those_of_transformers(longformer, options):
     assert packed.coverage.windowed_documents > 0
     assert packed.sub_tokens == padded.sub_tokens
     assert packed.facts == padded.facts
+
+
+def test_an_encoder_without_a_classifier_is_one_line(longformer, tmp_path):
+    """Whose configuration names labels, but no class."""
+    folder = shutil.copytree(longformer, tmp_path / "bare")
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: weight for name, weight in weights.items() if not name.startswith("classifier.")}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": None}))
+    with pytest.raises(GonerdError, match="no token classifier"):
+        answers(folder)
 
 
 def test_other_architectures_are_left_to_transformers(tmp_path):

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from gonerd.errors import GonerdError
 from gonerd.models import load_encoder, save_encoder
 from gonerd.models.config import FullAttention, LongformerAttention
+from gonerd.models.masked import load_masked
 
 EXACT = 1e-5
 SHAPE = {
@@ -161,13 +162,22 @@ def test_integers_are_no_weights(checkpoint):
         ({"is_decoder": True}, "is_decoder is True; the encoder knows False alone"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type is 'relative_key'"),
         ({"hidden_act": "tanh"}, "unknown activation 'tanh'"),
-        ({"num_hidden_layers": 10**9}, "1000000000 layers"),
+        ({"num_hidden_layers": 2000}, "2000 layers"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000. Up to 20,000"),
+        ({"num_labels": 10**9, "id2label": None}, "num_labels is 1000000000"),
         ({"architectures": ["RobertaForQuestionAnswering"]}, "the head of another task"),
         ({"num_attention_heads": 5}, "."),
         ({"hidden_size": -1}, "."),
         ({"vocab_size": "many"}, "."),
         ({"id2label": {"0": "O", "5": "B-PER"}}, "the labels are not numbered from 0 on"),
         ({"layer_norm_eps": None}, "."),
+        ({"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
+        ({"layer_norm_eps": -1e-5}, "layer_norm_eps is -1e-05"),
+        ({"hidden_dropout_prob": float("nan")}, "hidden_dropout_prob is nan"),
+        ({"type_vocab_size": 10**30}, "type_vocab_size is 1000"),
+        ({"type_vocab_size": -1}, "types is -1"),
+        ({"architectures": 5}, "architectures is 5. It must be a list of names"),
+        ({"architectures": "RobertaForMaskedLM"}, "architectures is 'RobertaForMaskedLM'"),
     ],
 )
 def test_a_configuration_of_something_else_is_one_line(checkpoint, changes, message):
@@ -175,6 +185,28 @@ def test_a_configuration_of_something_else_is_one_line(checkpoint, changes, mess
     with pytest.raises(GonerdError, match=message) as found:
         load_encoder(checkpoint)
     assert str(found.value).startswith(str(checkpoint))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("Longformer", {"attention_window": 10**12}, "attention_window is 1000000000000"),
+        ("Longformer", {"attention_window": [8, -8]}, "windows of"),
+        ("Longformer", {"attention_window": [8, "8"]}, "."),
+        ("Longformer", {"attention_window": [8]}, "1 windows for 2 layers"),
+        ("BigBird", {"block_size": 0}, "blocks of 0 tokens"),
+        ("BigBird", {"num_random_blocks": 1.5}, "."),
+        ("BigBird", {"attention_type": "flash"}, "unknown attention_type 'flash'"),
+        ("Nystromformer", {"num_landmarks": 0}, "0 landmarks"),
+        ("Nystromformer", {"conv_kernel_size": 4}, "a convolution 4 wide"),
+        ("DistilBert", {"n_heads": 0}, "."),
+    ],
+)
+def test_settings_of_attention_that_can_not_be_are_one_line(tmp_path, kind, changes, message):
+    reference(kind, "Model").save_pretrained(tmp_path)
+    edit_config(tmp_path, **changes)
+    with pytest.raises(GonerdError, match=message):
+        load_encoder(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"model_type": 3}', "[" * 100_000, '"text"'])
@@ -235,6 +267,60 @@ def test_a_new_head_in_place_of_any(tmp_path, head):
     (document,) = tokens(20)
     plain = load_encoder(tmp_path)
     assert torch.equal(encoder(document[None]).last_hidden_state, plain(document[None]).last_hidden_state)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("kind", ["Longformer", "DistilBert", "BigBird"])
+def test_a_head_is_known_by_its_weights_where_the_configuration_names_no_class(tmp_path, kind, head):
+    """As of allenai/longformer-base-4096, which has a masked-LM head."""
+    model = reference(kind, head)
+    model.save_pretrained(tmp_path)
+    edit_config(tmp_path, architectures=None)
+    (document,) = tokens(20)
+    encoder = load_encoder(tmp_path)
+    assert (encoder.masked_lm is not None, encoder.classifier is not None) == (head == HEADS[1], head == HEADS[0])
+    torch.testing.assert_close(answer(encoder, document), answer(model, document), atol=EXACT, rtol=0)
+
+
+def test_a_classifier_of_texts_is_not_taken_for_one_of_tokens(tmp_path):
+    reference("Bert", "ForSequenceClassification").save_pretrained(tmp_path)
+    edit_config(tmp_path, architectures=None)
+    with pytest.raises(GonerdError, match=r"surplus weights: classifier\.bias and 1 more"):
+        load_encoder(tmp_path)
+
+
+def test_a_masked_lm_whose_matrices_are_apart_is_refused_and_a_classifier_is_not(tmp_path):
+    for head in HEADS[:2]:
+        reference("Roberta", head, tie_word_embeddings=False).save_pretrained(tmp_path / head)
+    (document,) = tokens(20)
+    native = reference("Roberta", HEADS[0])
+    torch.testing.assert_close(answer(load_encoder(tmp_path / HEADS[0]), document), answer(native, document))
+    with pytest.raises(GonerdError, match="tie_word_embeddings is False"):
+        load_encoder(tmp_path / HEADS[1])
+    model = load_masked(tmp_path / HEADS[0], attention_dropout=0.0)
+    save_encoder(model.encoder, tmp_path / "new")
+    assert load_encoder(tmp_path / "new").masked_lm is not None
+
+
+@pytest.mark.parametrize("labels", [{"0": 0, "1": 1, "2": 2, "3": 3, "4": 4}, {str(n): "A" for n in range(5)}, None])
+def test_labels_are_named_as_the_configuration_names_them(checkpoint, labels):
+    path = checkpoint / "config.json"
+    settings = {
+        key: value for key, value in json.loads(path.read_text()).items() if key not in ("id2label", "label2id")
+    }
+    path.write_text(json.dumps(settings | ({"num_labels": 5} if labels is None else {"id2label": labels})))
+    wanted = [f"LABEL_{n}" for n in range(5)] if labels is None else [str(label) for label in labels.values()]
+    assert list(load_encoder(checkpoint).config.labels) == wanted
+
+
+def test_weights_that_transformers_cuts_into_several_files(tmp_path):
+    model = reference("Roberta", "ForTokenClassification")
+    model.save_pretrained(tmp_path / "cut", max_shard_size="20KB")
+    assert len(list((tmp_path / "cut").glob("*.safetensors"))) > 2
+    (document,) = tokens(50)
+    torch.testing.assert_close(
+        answer(load_encoder(tmp_path / "cut"), document), answer(model, document), atol=1e-5, rtol=0
+    )
 
 
 def test_another_attention_for_the_same_weights(checkpoint):

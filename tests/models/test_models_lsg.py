@@ -115,6 +115,31 @@ def test_any_other_sparsity_is_one_clear_error(tmp_path, kind):
         load_encoder(tmp_path)
 
 
+def test_what_a_configuration_leaves_out_is_what_the_reference_fills_in(tmp_path):
+    config = golden.config_of("published")
+    usual = ("adaptive", "block_size", "mask_first_token", "num_global_tokens", "pool_with_global", "sparse_block_size")
+    written(tmp_path, {key: value for key, value in config.items() if key not in (*usual, "sparsity_factor")})
+    assert load_encoder(tmp_path).config.attention == LSGAttention()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"adaptive": False}, "adaptive is False; the encoder knows True alone"),
+        ({"block_size": "128"}, "block_size is '128'. It must be of kind int"),
+        ({"block_size": None}, "block_size is None"),
+        ({"sparse_block_size": float("inf")}, "sparse_block_size is inf"),
+        ({"sparsity_factor": 10**30}, "sparsity_factor is 1000"),
+        ({"num_global_tokens": True}, "num_global_tokens is True"),
+        ({"mask_first_token": "no"}, "mask_first_token is 'no'. It must be of kind bool"),
+    ],
+)
+def test_settings_of_another_kind_are_one_line(tmp_path, changes, message):
+    written(tmp_path, golden.config_of("published") | changes)
+    with pytest.raises(GonerdError, match=message):
+        load_encoder(tmp_path)
+
+
 @pytest.mark.parametrize("model_type", ["bert", "distilbert", "bart"])
 def test_another_lsg_model_is_an_error(tmp_path, model_type):
     written(tmp_path, golden.config_of("published") | {"model_type": model_type})

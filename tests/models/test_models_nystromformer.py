@@ -7,9 +7,10 @@ import torch
 from encoder_support import SHAPE, padded, tokens
 from transformers import NystromformerConfig, NystromformerForMaskedLM
 
-from gonerd.models import load_encoder
+from gonerd.models import load_encoder, save_encoder
 from gonerd.models.attention.nystromformer import nystrom, pseudo_inverse, segment_means
-from gonerd.models.config import NystromformerAttention
+from gonerd.models.config import EncoderConfig, NystromformerAttention
+from gonerd.models.encoder import Encoder
 from gonerd.models.packing import pack, unpack
 
 EXACT = 1e-5
@@ -72,6 +73,42 @@ def test_published_settings_packed(full, align):
     logits = unpack(rows, [encoder(row.input_ids, layout=row.layout).logits for row in rows])
     for own, answer in zip(logits, answers, strict=True):
         torch.testing.assert_close(own, answer.logits[0], atol=EXACT, rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("lengths", [(1024, 1500), pytest.param((4096,), marks=pytest.mark.slow)], ids=str)
+def test_published_settings_on_long_documents(folder, lengths):
+    """Padded on the left beside each other, and the last alone."""
+    reference, encoder = pair_of(folder, segments=64, landmarks=64)
+    documents = tokens(*lengths)
+    ids, mask = padded(documents, left=True, extra=5)
+    output = encoder(ids, mask)
+    for row, document in enumerate(documents):
+        answer = reference(document[None], output_hidden_states=True)
+        assert_same(output, answer, (row, mask[row].bool()))
+    assert_same(encoder(document[None]), answer)
+
+
+def test_gradients_with_published_settings(folder):
+    reference, encoder = pair_of(folder, segments=64, landmarks=64)
+    documents = tokens(300, 17)
+    (row,) = pack(documents, 400)
+    encoder(row.input_ids, layout=row.layout).logits.square().sum().backward()
+    for document in documents:
+        reference(document[None]).logits.square().sum().backward()
+    theirs = reference.nystromformer.encoder.layer[0].attention.self
+    layer = encoder.layers[0]
+    for own, other in ((layer.query, theirs.query), (layer.attention.convolution, theirs.conv)):
+        torch.testing.assert_close(own.weight.grad, other.weight.grad, atol=1e-3, rtol=1e-4)
+
+
+def test_an_approximation_within_few_positions_is_saved_as_one(tmp_path):
+    attention = NystromformerAttention(landmarks=16, convolution=5, approximate=True)
+    shape = {"vocabulary": 50, "width": 32, "heads": 4, "layers": 1, "intermediate": 32, "types": 2}
+    for reach in (10, 20, 40):
+        encoder = Encoder(EncoderConfig(**shape, positions=reach + 2, position_offset=2, attention=attention))
+        save_encoder(encoder, tmp_path)
+        assert load_encoder(tmp_path).config == encoder.config
 
 
 @pytest.mark.parametrize(("length", "landmarks"), [(64, 16), (512, 64), (705, 47)])
