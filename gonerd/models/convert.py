@@ -18,13 +18,14 @@ import torch
 
 from gonerd.errors import GonerdError
 from gonerd.models.checkpoints import checkpoint_name, read_tokenizer
-from gonerd.models.config import ConvertConfig, EncoderConfig, Target
+from gonerd.models.config import ConvertConfig, EncoderConfig, LSGAttention, Target
 from gonerd.models.families import BIGBIRD, LONGFORMER, LSG_ROBERTA, NYSTROMFORMER, Family
 from gonerd.models.load import load_encoder, located
 from gonerd.models.origin import described_by
 from gonerd.models.repository import find_checkpoint
 from gonerd.models.save import save_encoder
 from gonerd.models.small import model_files
+from gonerd.models.translate import family_for
 from gonerd.models.weights import weight_files
 from gonerd.records import Manifest
 from gonerd.store import MANIFEST, Run, is_current, read_manifest, replacing, sha256_file, write_json
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gonerd.models.encoder import Encoder
 
 GLOBAL_STRIDE = 64  # between the positions of neighbouring global rows, as in lsg-converter
+LSG_KEPT = ("global_rows", "mask_first_token", "pool_with_global")  # of an LSG model that becomes a longer one
 FAMILY_OF: dict[Target, Family] = {
     "longformer": LONGFORMER,
     "bigbird": BIGBIRD,
@@ -81,7 +83,8 @@ def convert_checkpoint(name_or_path: str | Path, out: Path, *, config: ConvertCo
     tokenizer = read_tokenizer(files)
     encoder = load_encoder(name_or_path, revision=files.commit)
     with located(files.name):
-        converted = convert_encoder(encoder, config, special=SpecialTokens.of(tokenizer))
+        new_rows = config.to == "lsg" and encoder.global_rows is None
+        converted = convert_encoder(encoder, config, special=SpecialTokens.of(tokenizer) if new_rows else None)
     tokenizer.model_max_length = config.max_length
     if tokenizer.is_fast:
         tokenizer.backend_tokenizer.no_truncation()
@@ -92,11 +95,17 @@ def convert_checkpoint(name_or_path: str | Path, out: Path, *, config: ConvertCo
     return read_manifest(out)
 
 
-def convert_encoder(encoder: Encoder, config: ConvertConfig, *, special: SpecialTokens) -> Encoder:
+def convert_encoder(encoder: Encoder, config: ConvertConfig, *, special: SpecialTokens | None = None) -> Encoder:
     """Return an encoder with another attention and positions for longer documents; its other weights are copies.
 
+    Args:
+        encoder: the old one.
+        config: what it becomes.
+        special: tokens that new global rows of LSG are made of.
+
     Raises:
-        GonerdError: weights on which the old one's answers depend have no place in the new one.
+        GonerdError: weights on which the old one's answers depend have no place in the new one, transformers has no
+            type for that, or `special` is not given and wanted.
     """
     from gonerd.models.encoder import Encoder
 
@@ -105,10 +114,14 @@ def convert_encoder(encoder: Encoder, config: ConvertConfig, *, special: Special
     lost = sorted(name for name in old.keys() - wanted.keys() if "convolution" in name or "global_rows" in name)
     if lost:
         raise GonerdError(f"{lost[0]} has no place in {config.to} attention, and the model's answers depend on it")
+    family_for(new.config, encoder.source.settings)  # raises where none can be saved
+    _refuse_another_kernel(old, wanted)
     offsets = (encoder.config.position_offset, new.config.position_offset)
     weights = {name: old[name] if name in old else _first(name, weight, old) for name, weight in wanted.items()}
     weights["embeddings.positions.weight"] = tiled(old["embeddings.positions.weight"], offsets, config.max_length)
     if new.global_rows is not None and encoder.global_rows is None:
+        if special is None:
+            raise GonerdError("no special tokens, of which LSG's global rows are made")
         weights["global_rows.table.weight"] = global_rows(encoder, wanted["global_rows.table.weight"], special)
     new.load_state_dict(weights)
     new.source = encoder.source
@@ -123,9 +136,21 @@ def _new_shape(encoder: Encoder, config: ConvertConfig) -> EncoderConfig:
         offset = shape.pad_id + 1 if family.offset is None else family.offset
         types = max(types, 1) if "types" in family.shape else 0
     attention = config.attention(shape.layers)
+    if isinstance(attention, LSGAttention) and isinstance(shape.attention, LSGAttention):
+        attention = replace(attention, **{name: getattr(shape.attention, name) for name in LSG_KEPT})
     return replace(
         shape, attention=attention, position_offset=offset, positions=offset + config.max_length, types=types
     )
+
+
+def _refuse_another_kernel(old: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> None:
+    """Raise where a Nystromformer's convolution is to become wider or narrower."""
+    for name in old.keys() & wanted.keys():
+        if "convolution" in name and old[name].shape != wanted[name].shape:
+            raise GonerdError(
+                f"a convolution {old[name].shape[2]} wide can not become one {wanted[name].shape[2]} wide",
+                remedy=f"Give kernel {old[name].shape[2]}",
+            )
 
 
 def _first(name: str, weight: torch.Tensor, old: Mapping[str, torch.Tensor]) -> torch.Tensor:

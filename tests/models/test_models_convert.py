@@ -2,19 +2,27 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 import torch
 import transformers
 from encoder_support import SHAPE, tokens
 from safetensors.torch import load_file
-from test_models_load import answer
+from test_models_load import answer, reference
 from transformers import PreTrainedTokenizerFast
 
 from gonerd.cli.main import main
 from gonerd.errors import GonerdError
 from gonerd.models import load_encoder
-from gonerd.models.config import BigBirdAttention, ConvertConfig, EncoderConfig, LongformerAttention
+from gonerd.models.config import (
+    BigBirdAttention,
+    ConvertConfig,
+    EncoderConfig,
+    LongformerAttention,
+    LSGAttention,
+    NystromformerAttention,
+)
 from gonerd.models.convert import SpecialTokens, convert_checkpoint, convert_encoder, global_rows, tiled
 from gonerd.models.encoder import Encoder
 from gonerd.models.save import save_encoder
@@ -22,6 +30,9 @@ from gonerd.models.save import save_encoder
 EXACT = 1e-5
 COVERED = {"longformer": 9, "bigbird": 44, "nystromformer": 128, "full": 128}  # tokens that see all of each other
 SMALL = {"max_length": 600, "window": 16, "block": 4, "sparse_block": 4, "kernel": 5}
+CONVOLUTION = dict.fromkeys(["longformer", "bigbird", "full"], "convolution.weight has no place in")
+UNBIASED = dict.fromkeys(["longformer", "nystromformer"], "projections without a bias, scaled embeddings")
+REFUSED = {"Nystromformer": CONVOLUTION, "BigBird full": UNBIASED}
 SOURCES = {
     "bert": (transformers.BertForTokenClassification, {"max_position_embeddings": 128, "pad_token_id": 0}),
     "roberta": (
@@ -85,6 +96,46 @@ def test_transformers_loads_it_and_answers_alike(source, tmp_path, target):
     encoder = load_encoder(tmp_path / "new")
     for document in tokens(3, 100, 600):
         torch.testing.assert_close(answer(native.eval(), document), answer(encoder, document), atol=EXACT, rtol=0)
+
+
+@pytest.mark.parametrize("target", COVERED)
+@pytest.mark.parametrize("kind", ["XLMRoberta", "Camembert", "Longformer", "BigBird", "BigBird full", "Nystromformer"])
+def test_every_type_becomes_every_other_or_says_why_not(tmp_path, kind, target):
+    head = "ForTokenClassification"
+    reference(kind, head).save_pretrained(tmp_path / "old")
+    write_tokenizer(tmp_path / "old")
+    convert = partial(convert_checkpoint, tmp_path / "old", tmp_path / "new")
+    if refused := REFUSED.get(kind, {}).get(target):
+        with pytest.raises(GonerdError, match=refused):
+            convert(config=ConvertConfig(to=target, **SMALL))
+        assert not (tmp_path / "new").exists()
+        return
+    convert(config=ConvertConfig(to=target, **SMALL))
+    old, new = load_encoder(tmp_path / "old"), load_encoder(tmp_path / "new")
+    assert new.config.reach == 600
+    for document in tokens(1, 5):  # less than half of the narrowest window of the old ones
+        torch.testing.assert_close(answer(new, document), answer(old, document), atol=EXACT, rtol=0)
+
+
+def test_a_masked_lm_head_of_another_activation_is_why_not():
+    encoder = small_encoder(masked_lm=True, activation="gelu_tanh")
+    with pytest.raises(GonerdError, match=r"Longformer.* a masked-LM head with gelu_tanh"):
+        convert_encoder(encoder, ConvertConfig(to="longformer"))
+
+
+def test_a_longer_lsg_model_keeps_what_no_option_says():
+    attention = LSGAttention(block=4, sparse_block=4, mask_first_token=True, pool_with_global=False, global_rows=300)
+    new = convert_encoder(
+        small_encoder(attention=attention, position_offset=1),
+        ConvertConfig(to="lsg", max_length=700, block=4, sparse_block=4),
+    )
+    assert new.config.attention == attention
+
+
+def test_a_convolution_keeps_its_width():
+    old = convert_encoder(small_encoder(), ConvertConfig(to="nystromformer", kernel=5))
+    with pytest.raises(GonerdError, match=r"a convolution 5 wide can not become one 65 wide\. Give kernel 5"):
+        convert_encoder(old, ConvertConfig(to="nystromformer"))
 
 
 def test_lsg_comes_near_its_source(source, tmp_path):
@@ -171,6 +222,7 @@ def test_lsg_rows_lie_apart_whatever_the_reach(reach):
         LongformerAttention(windows=(8, 8), global_tokens=2),
         BigBirdAttention(block=8, short="sparse"),
         BigBirdAttention(block=8, randomness="random"),
+        NystromformerAttention(convolution=None),
     ],
 )
 def test_what_a_checkpoint_can_not_say_is_not_saved_as_something_else(attention, tmp_path):
@@ -214,12 +266,13 @@ def test_impossible_settings_are_refused(settings):
         convert_encoder(small_encoder(), ConvertConfig(**{"to": "longformer"} | settings), special=SpecialTokens(0, 1))
 
 
-def test_a_tokenizer_without_a_mask_is_an_error(source, tmp_path):
+def test_a_tokenizer_without_a_mask_is_an_error_for_lsg_alone(source, tmp_path):
     folder = shutil.copytree(source, tmp_path / "copy")
     table = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in table.items() if k != "mask_token"}))
     with pytest.raises(GonerdError, match="without begin-of-text or mask token"):
         convert_checkpoint(folder, tmp_path / "new", config=ConvertConfig(to="lsg"))
+    convert_checkpoint(folder, tmp_path / "new", config=ConvertConfig(to="longformer"))
 
 
 def test_the_commands(source, tmp_path, capsys):
