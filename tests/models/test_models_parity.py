@@ -6,9 +6,9 @@ import pytest
 import torch
 from encoder_support import PAIRS, padded, tokens
 
-from gonerd.models.packing import pack, unpack
+from gonerd.models.packing import Layout, pack, unpack
 
-LONG = ["roberta", "longformer", "longformer, global tokens", "bigbird"]
+LONG = ["roberta", "bert", "longformer", "longformer, global tokens", "bigbird"]
 EXACT = 1e-5
 
 
@@ -61,13 +61,16 @@ def test_packed(case, align):
 @pytest.mark.parametrize("lengths", [(1024, 1500), pytest.param((4096,), marks=pytest.mark.slow)], ids=str)
 @pytest.mark.parametrize("name", LONG)
 def test_long_documents(name, lengths):
+    """Packed after a short one, alone, and padded on the left beside each other."""
     pair = PAIRS[name]()
-    documents = tokens(*lengths)
-    row = pack(documents, sum(lengths))[0]
-    output = pair.encoder(row.input_ids, layout=row.layout)
-    own = zip(unpack([row], [output.last_hidden_state]), unpack([row], [output.logits]), strict=True)
-    for document, answer in zip(documents, own, strict=True):
-        torch.testing.assert_close(answer, pair.alone(document), atol=EXACT, rtol=0)
+    short, *documents = tokens(30, *lengths)
+    answers = [pair.alone(document) for document in documents]
+    layout = Layout.of_lengths([30, *lengths], torch.device("cpu"))
+    output = pair.encoder(torch.cat([short, *documents]), layout=layout)
+    assert_same(answers, output, [slice(s, s + n) for s, n in zip(layout.starts[1:], lengths, strict=True)])
+    ids, mask = padded(documents, left=True, extra=5)
+    assert_same(answers, pair.encoder(ids, mask), [(row, mask[row].bool()) for row in range(len(documents))])
+    assert_same(answers[-1:], pair.encoder(documents[-1][None]), [0])
 
 
 @torch.no_grad()

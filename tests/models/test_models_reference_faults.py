@@ -56,6 +56,20 @@ def test_positions_are_counted_from_the_padding_on_the_left(name):
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["roberta", "longformer, narrow"])
+def test_a_padding_token_inside_a_text_is_not_counted(name):
+    """All positions after it are one less, though the mask says that it is there. Ours is a token as any other."""
+    reference, encoder = fresh(name)
+    (document,) = tokens(50)
+    document[20] = reference.config.pad_token_id
+    theirs = reference(document[None], attention_mask=torch.ones(1, 50, dtype=torch.long)).logits[0]
+    assert change(encoder(document[None]).logits[0], theirs) > CHANGES
+    counted = (torch.arange(50) + 2)[None]
+    beside = reference(document[None], position_ids=counted).logits[0]
+    assert change(encoder(document[None]).logits[0], beside) < SAME
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["roberta", "longformer, narrow"])
 @pytest.mark.parametrize("left", [False, True], ids=["right", "left"])
 def test_roberta_and_longformer_do_not_change(name, left):
     reference, _ = fresh(name)
