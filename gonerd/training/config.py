@@ -73,15 +73,16 @@ class Schedule:
     patience: int | None = None
     """Stop after this many validations without a better one."""
     tensorboard: Path | None = None
-    """Folder for TensorBoard's logs: losses, validations, learning rate; none are written if not given."""
+    """Folder for TensorBoard's logs: losses, validations, learning rate; none are written if not given. Of several
+    seeds each has a folder of its own in it."""
     seed: int = 0
     """Of the order of the batches, dropout and a new head."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "learning_rate", "batch_tokens", "evaluations", "layer_decay", "accumulate"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise GonerdError(f"{name} is {value}", remedy="It must be above 0")
+            if value is not None and not 0 < value < math.inf:
+                raise GonerdError(f"{name} is {value}", remedy="It must be a number above 0")
         for name in ("max_steps", "max_length", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -89,8 +90,8 @@ class Schedule:
         if self.layer_decay > 1:
             raise GonerdError(f"layer_decay is {self.layer_decay}", remedy="It must be at most 1")
         for name in ("freeze_layers", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be 0 or more")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise GonerdError(f"{name} is {getattr(self, name)}", remedy="It must be a number of 0 or more")
         if not 0 <= self.seed < 2**32:
             raise GonerdError(f"seed is {self.seed}", remedy="It must be from 0 to 4294967295")
         for name in ("warmup_share", "attention_dropout"):
@@ -177,8 +178,8 @@ class DistillConfig(FinetuneConfig):
 
     def __post_init__(self) -> None:
         FinetuneConfig.__post_init__(self)
-        if self.temperature <= 0:
-            raise GonerdError(f"temperature is {self.temperature}", remedy="It must be above 0")
+        if not 0 < self.temperature < math.inf:
+            raise GonerdError(f"temperature is {self.temperature}", remedy="It must be a number above 0")
         weights = (self.soft_weight, self.hard_weight, self.cosine_weight)
-        if min(weights) < 0 or sum(weights) == 0:
-            raise GonerdError(f"the weights of the losses are {weights}", remedy="None below 0, not all 0")
+        if not (all(0 <= weight < math.inf for weight in weights) and any(weights)):
+            raise GonerdError(f"the weights of the losses are {weights}", remedy="All are numbers of 0 or more, and one is above")

@@ -10,8 +10,9 @@ from typing import Any
 from gonerd.errors import GonerdError
 from gonerd.training.config import Schedule
 
-_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
-_EMBEDDINGS = re.compile(r"(?:^|\.)(?:embeddings|global_rows|global_embeddings)\.")
+# As they are called in transformers and in our encoder: BERT and Llama, GPT-2 and BLOOM, T5, whose blocks hold layers.
+_LAYER = re.compile(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.")
+_EMBEDDINGS = re.compile(r"(?:^|\.)(?:\w*emb\w*|wte|wpe|shared|global_rows)(?:\.|$)")
 
 
 def depth_of(name: str, layers: int) -> int:
@@ -25,16 +26,28 @@ def freeze(model: Any, config: Schedule) -> None:
     """Keep embeddings and lowest layers as they are.
 
     Raises:
-        GonerdError: there are not so many layers.
+        GonerdError: there are not so many layers, or the names of the weights do not tell where they lie.
     """
     layers = model.config.num_hidden_layers
     if config.freeze_layers > layers:
         raise GonerdError(f"{config.freeze_layers} layers to freeze, of {layers}", remedy="Set freeze-layers to fewer")
+    _check_depths({depth_of(name, layers) for name, _ in model.named_parameters()}, layers, config)
     if not (config.freeze_layers or config.freeze_embeddings):
         return
     for name, weight in model.named_parameters():
         if depth_of(name, layers) <= config.freeze_layers:
             weight.requires_grad_(requires_grad=False)
+
+
+def _check_depths(found: Collection[int], layers: int, config: Schedule) -> None:
+    """Raise where an option asks for what no weight is known to be: it would do nothing, and say nothing."""
+    by_layer = config.freeze_layers > 0 or config.layer_decay != 1.0
+    asked = {0, *range(1, layers + 1)} if by_layer else {0} if config.freeze_embeddings else set()
+    if not asked <= set(found):
+        raise GonerdError(
+            "the names of its weights do not tell its embeddings and layers apart",
+            remedy="Train it without freeze-layers, freeze-embeddings and layer-decay",
+        )
 
 
 def parameter_groups(model: Any, config: Schedule, *, decayed: Collection[str]) -> list[dict[str, Any]]:

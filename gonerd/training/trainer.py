@@ -14,7 +14,7 @@ from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.models.device import choose_device
 from gonerd.models.share import launched_share
-from gonerd.store import read_json
+from gonerd.store import read_json, write_json
 from gonerd.training.config import Schedule
 from gonerd.training.depth import freeze, parameter_groups
 from gonerd.training.rows import only
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = "checkpoints"
 LOG = "training_log.jsonl"
+STATE = "trainer_state.json"  # in a checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,25 @@ def _last_checkpoint(folder: Path) -> str | None:
             complete[int(path.name.rpartition("-")[2])] = path
         else:
             shutil.rmtree(path)
-    return str(complete[max(complete)]) if complete else None
+    if not complete:
+        return None
+    last = complete[max(complete)]
+    _name_best_here(last)
+    return str(last)
+
+
+def _name_best_here(checkpoint: Path) -> None:
+    """Have a checkpoint name the best one where it is now: the Trainer passes over one that was moved."""
+    state = read_json(checkpoint / STATE)
+    best = state["best_model_checkpoint"]
+    here = None if best is None else str(checkpoint.parent / Path(best).name)
+    if best != here:
+        write_json(checkpoint / STATE, {**state, "best_model_checkpoint": here})
 
 
 def _is_over(checkpoint: str, trainer: Any) -> bool:
     """Tell whether training ended with this checkpoint: the Trainer, told to go on from it, would take another step."""
-    state = read_json(Path(checkpoint) / "trainer_state.json")
+    state = read_json(Path(checkpoint) / STATE)
     stopping = state["stateful_callbacks"].get("EarlyStoppingCallback")
     worse = stopping["attributes"]["early_stopping_patience_counter"] if stopping else 0
     limit = stopping["args"]["early_stopping_patience"] if stopping else math.inf
@@ -105,7 +119,7 @@ def _load_best(trainer: Any, checkpoint: str) -> None:
     """Load what the Trainer loads at the end of training."""
     from transformers import TrainerState
 
-    trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+    trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / STATE))
     trainer.state.max_steps = trainer.args.max_steps
     trainer._load_best_model()
 
@@ -113,7 +127,7 @@ def _load_best(trainer: Any, checkpoint: str) -> None:
 def _is_complete(checkpoint: Path) -> bool:
     """Tell whether a checkpoint was written to its end: the Trainer writes its state last."""
     try:
-        return bool(read_json(checkpoint / "trainer_state.json"))
+        return bool(read_json(checkpoint / STATE))
     except GonerdError:
         return False
 
@@ -162,6 +176,11 @@ def _trainer_class(objective: Objective, config: Schedule) -> Any:
             _check_finite(loss, step=self.state.global_step)
             self.pace.batch(loss.item(), _tokens(inputs))
             return loss
+
+        def log(self, logs: Any, *more: Any, **options: Any) -> None:
+            """Log what is a number: the norm of gradients that overflow in fp16, whose step is left out, is none."""
+            numbers = {name: value for name, value in logs.items() if math.isfinite(value)}
+            super().log(numbers, *more, **options)
 
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
             """Return the objective's figures, as the Trainer expects them."""

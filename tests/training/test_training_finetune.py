@@ -60,6 +60,10 @@ class StopHereError(Exception):
     pass
 
 
+def interrupt(*_):
+    raise StopHereError
+
+
 def interrupt_at(step):
     def watch(standing):
         if standing.step == step:
@@ -97,6 +101,20 @@ def test_a_run_that_stopped_while_writing_the_model_ends_in_the_same_weights(sta
     assert not steps  # nothing is trained again
     assert not (tmp_path / "model" / "checkpoints").exists()
     ours, theirs = weights(tmp_path / "model"), weights(undisturbed)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_run_that_was_moved_after_its_last_step_still_finds_its_best_state(
+    start, undisturbed, tmp_path, monkeypatch
+):
+    """Its checkpoints name the best one by its path, and the Trainer says nothing where that leads nowhere."""
+    with monkeypatch.context() as patch:
+        patch.setattr("gonerd.training.fit.save_checkpoint", interrupt)
+        with pytest.raises(StopHereError):
+            run(start, tmp_path / "before" / "model")
+    (tmp_path / "before").rename(tmp_path / "after")
+    run(start, tmp_path / "after" / "model")
+    ours, theirs = weights(tmp_path / "after" / "model"), weights(undisturbed)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -162,6 +180,9 @@ def test_training_labels_every_word_exactly_once(start):
     ("kind", "changes"),
     [
         (FinetuneConfig, {"learning_rate": 0.0}),
+        (FinetuneConfig, {"learning_rate": float("nan")}),
+        (FinetuneConfig, {"weight_decay": float("inf")}),
+        (DistillConfig, {"hard_weight": float("nan")}),
         (FinetuneConfig, {"max_steps": 0}),
         (FinetuneConfig, {"warmup_share": 1.0}),
         (FinetuneConfig, {"max_length": 0}),

@@ -12,7 +12,7 @@ from gonerd.errors import GonerdError
 from gonerd.models.checkpoints import load_checkpoint
 from gonerd.models.encode import Reach
 from gonerd.training.config import FinetuneConfig
-from gonerd.training.depth import depth_of, parameter_groups
+from gonerd.training.depth import depth_of, freeze, parameter_groups
 from gonerd.training.finetune import finetune, gold_loss
 from gonerd.training.losses import class_weights, hard_loss
 from gonerd.training.rows import TokenBatches, encode_examples
@@ -84,6 +84,38 @@ def test_frozen_embeddings_keep_their_weights(start, tmp_path):
 def test_more_layers_than_there_are_can_not_be_frozen(start, tmp_path):
     with pytest.raises(GonerdError, match="3 layers to freeze, of 2"):
         run(start, tmp_path / "model", freeze_layers=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("GPT2", {"n_layer": 2, "n_embd": 32, "n_head": 2}),
+        ("T5", {"d_model": 32, "d_kv": 16, "d_ff": 32, "num_layers": 2, "num_heads": 2}),
+        ("Llama", {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}),
+    ],
+)
+def test_layers_by_whatever_name_are_found(kind, changes):
+    import transformers
+
+    config = getattr(transformers, f"{kind}Config")(vocab_size=99, bos_token_id=0, eos_token_id=0, **changes)
+    model = transformers.AutoModelForTokenClassification.from_config(config)
+    freeze(model, FinetuneConfig(freeze_layers=1))
+    learns = {depth_of(name, 2) for name, weight in model.named_parameters() if weight.requires_grad}
+    assert learns == {2, 3}
+    assert {depth_of(name, 2) for name, _ in model.named_parameters()} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("changes", [{"freeze_layers": 1}, {"layer_decay": 0.9}])
+def test_an_option_that_would_do_nothing_is_an_error(changes):
+    """ALBERT's layers are one and the same."""
+    from transformers import AlbertConfig, AlbertForTokenClassification
+
+    sizes = {"hidden_size": 32, "embedding_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+    model = AlbertForTokenClassification(AlbertConfig(vocab_size=99, num_hidden_layers=2, **sizes))
+    with pytest.raises(GonerdError, match="do not tell its embeddings and layers apart"):
+        freeze(model, FinetuneConfig(**changes))
+    freeze(model, FinetuneConfig(freeze_embeddings=True))
+    assert not model.albert.embeddings.word_embeddings.weight.requires_grad
 
 
 def test_lower_layers_learn_slower(start, tmp_path):
@@ -167,6 +199,17 @@ def test_tensorboard_gets_losses_and_scores_and_changes_nothing(start, tmp_path)
     assert [event.step for event in found.Scalars("eval/f1")] == [2, 4]
     manifests = [json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("plain", "watched")]
     assert manifests[0]["key"] == manifests[1]["key"]
+
+
+def test_gradients_that_overflow_are_no_figure_and_break_no_log(start, tmp_path, monkeypatch):
+    """As in fp16, where such a step is left out: JSON has no word for infinity, and a checkpoint with it was lost."""
+    from accelerate import Accelerator
+
+    monkeypatch.setattr(Accelerator, "clip_grad_norm_", lambda *_, **__: torch.tensor(float("inf")))
+    run(start, tmp_path / "model")
+    entries = log(tmp_path / "model")[1:]
+    assert [entry["step"] for entry in entries if "loss" in entry] == [1, 2, 3, 4]
+    assert not any("grad_norm" in entry for entry in entries)
 
 
 def test_whoever_watches_hears_of_every_step_and_validation(start, tmp_path):
