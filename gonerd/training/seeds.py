@@ -17,7 +17,7 @@ from gonerd.training.config import FinetuneConfig
 from gonerd.training.trainer import LOG
 
 SUMMARY = "seeds.json"
-_OWN = re.compile(r"\.?seed-\d+(\..*)?|seeds\.json")
+_OWN = re.compile(r"\.?seed-\d+(\..*)?|seeds\.json|\.seeds\.json\.partial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,15 @@ def train_seeds(
     """
     if seeds < 1:
         raise GonerdError(f"{seeds} seeds", remedy="It must be 1 or more")
+    replace(config, seed=config.seed + seeds - 1)  # one that is too large is refused before the first is trained
     strays = sorted(path.name for path in out.iterdir() if not _OWN.fullmatch(path.name)) if out.is_dir() else []
     if strays:
         raise GonerdError(f"something else is there: {strays[0]}", where=out, remedy="Choose another folder")
     scores: list[SeedScore] = []
     for seed in range(config.seed, config.seed + seeds):
         folder = seed_folder(out, seed)
-        train(folder, replace(config, seed=seed))
+        curves = None if config.tensorboard is None else seed_folder(config.tensorboard, seed)
+        train(folder, replace(config, seed=seed, tensorboard=curves))
         scores.append(SeedScore(seed, **kept_validation(folder / LOG)))
         if launched_rank() == 0:
             write_json(out / SUMMARY, _summary(Spread(tuple(scores)), folder))

@@ -3,6 +3,7 @@
 import csv
 import json
 import statistics
+from dataclasses import replace
 
 import pytest
 from tiny_models import tiny_checkpoint, tiny_examples, tiny_gold
@@ -24,6 +25,10 @@ def start(tmp_path_factory):
 
 class StopHereError(Exception):
     pass
+
+
+def stop_here(*_):
+    raise StopHereError
 
 
 def test_a_run_that_was_broken_off_goes_on_and_the_spread_is_that_of_the_runs(start, tmp_path):
@@ -62,8 +67,24 @@ def test_another_folder_is_never_written_into(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(GonerdError, match=r"something else is there: notes\.txt"):
         train_seeds(tmp_path, CONFIG, seeds=2, train=lambda *_: pytest.fail("trained"))
+    (tmp_path / "notes.txt").rename(tmp_path / ".seeds.json.partial")  # a kill left it
+    with pytest.raises(StopHereError):
+        train_seeds(tmp_path, CONFIG, seeds=2, train=stop_here)
+    with pytest.raises(GonerdError, match="seed is 4294967296"):
+        train_seeds(tmp_path, replace(CONFIG, seed=2**32 - 1), seeds=2, train=stop_here)
     with pytest.raises(GonerdError, match="0 seeds"):
         train_seeds(tmp_path / "new", CONFIG, seeds=0, train=lambda *_: pytest.fail("trained"))
+
+
+def test_each_seed_has_curves_of_its_own(start, tmp_path):
+    pytest.importorskip("tensorboard")
+    config = replace(CONFIG, max_steps=1, evaluations=1, tensorboard=tmp_path / "curves")
+    examples = {"train": tiny_examples(4), "validation": tiny_examples(4, split="validation")}
+    train_seeds(
+        tmp_path / "out", config, seeds=2, train=lambda folder, config: finetune(start, folder, **examples, config=config)
+    )
+    assert sorted(path.name for path in (tmp_path / "curves").iterdir()) == ["seed-3", "seed-4"]
+    assert all(any(folder.iterdir()) for folder in (tmp_path / "curves").iterdir())
 
 
 def test_the_command_line_trains_seeds_and_evaluates_them_as_one_group(start, tmp_path, capsys):
