@@ -210,6 +210,19 @@ def _say_schedule(checkpoint: str, config: Schedule) -> None:
     length = f"{config.max_steps:,} steps" if config.max_steps else f"{config.epochs:g} epochs"
     batches = f"{config.batch_tokens:,} sub-tokens" + (f" x {config.accumulate}" if config.accumulate > 1 else "")
     _say_once(f"from {checkpoint}: {length}, batches of {batches}, learning rate {config.learning_rate:g}")
+    limit = _reach_of(checkpoint)
+    if limit is not None and config.max_length is not None and config.max_length > limit:
+        _say_once(f"it reads {limit:,} sub-tokens at once, not {config.max_length:,}: longer documents go in windows")
+
+
+def _reach_of(checkpoint: str) -> int | None:
+    """Return the longest input of a checkpoint in sub-tokens; None where there is no limit."""
+    from gonerd.models.checkpoints import load_config, load_tokenizer
+    from gonerd.models.reach import reach_tokens
+    from gonerd.models.repository import find_checkpoint
+
+    files = find_checkpoint(checkpoint)
+    return reach_tokens(load_config(files), load_tokenizer(files))
 
 
 def _say_best(out: Path) -> None:

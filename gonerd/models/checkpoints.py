@@ -16,7 +16,7 @@ from typing import Any
 
 from gonerd.errors import GonerdError, unknown_name
 from gonerd.labels import LabelScheme
-from gonerd.models.origin import described_by, teacher_of
+from gonerd.models.origin import described_by, teacher_of, vocabulary_files
 from gonerd.models.reach import reach_tokens
 from gonerd.models.repository import CheckpointFiles, find_checkpoint
 from gonerd.models.translate import is_lsg
@@ -230,6 +230,12 @@ def read_tokenizer(files: CheckpointFiles, **options: Any) -> Any:
     """
     from transformers import AutoTokenizer
 
+    if not vocabulary_files(files.folder):  # transformers would make one of special tokens alone
+        raise GonerdError(
+            "the vocabulary of its tokenizer is not in this folder",
+            where=files.name,
+            remedy="Save it beside the model: tokenizer.save_pretrained(folder)",
+        )
     with _explained(files.name), quietly():
         return AutoTokenizer.from_pretrained(files.folder, **options, **SAFE)
 

@@ -11,6 +11,14 @@ DESCRIBING = ["config.json", "tokenizer*", "special_tokens_map.json", "added_tok
 DESCRIBING += ["vocab*", "merges*", "*.model", "*.bpe", "bpe.codes"]
 
 
+_NO_VOCABULARY = {"config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+
+
+def vocabulary_files(folder: Path) -> list[Path]:
+    """Return the files of a checkpoint that a tokenizer's vocabulary may be in."""
+    return [path for path in described_by(folder) if path.name not in _NO_VOCABULARY]
+
+
 def described_by(folder: Path) -> list[Path]:
     """Return the files of a checkpoint that move its answers, beside its weights."""
     return sorted({path for pattern in DESCRIBING for path in folder.glob(pattern) if path.is_file()})

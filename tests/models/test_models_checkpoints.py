@@ -180,6 +180,16 @@ def test_a_folder_without_a_model_is_an_error(tmp_path):
         load_checkpoint(tmp_path, scheme=SCHEME)
 
 
+def test_a_model_without_its_tokenizer_is_an_error(tmp_path):
+    """transformers makes one of special tokens alone, to which every word of every document is nothing."""
+    checkpoint = tiny_checkpoint(tmp_path / "tiny", "longformer")
+    for path in checkpoint.glob("tokenizer*"):
+        path.unlink()
+    assert len(AutoTokenizer.from_pretrained(checkpoint)("Ann left Oslo")["input_ids"]) < 4
+    with pytest.raises(GonerdError, match="the vocabulary of its tokenizer is not in this folder"):
+        load_checkpoint(checkpoint, scheme=SCHEME)
+
+
 @pytest.mark.parametrize("name", ["merges.txt", "special_tokens_map.json", "sentencepiece.bpe.model", "tokenizer.json"])
 def test_whatever_moves_its_answers_is_in_its_revision(checkpoint, name):
     before = checkpoint_revision(checkpoint)

@@ -93,13 +93,14 @@ def test_the_command_line_trains_seeds_and_evaluates_them_as_one_group(start, tm
     jsonl.write(tmp_path / "rows.jsonl", rows)
     gold = [{"id": row.id, "tokens": row.tokens, "ner_tags": row.ner_tags} for row in tiny_gold(6).documents]
     jsonl.write(tmp_path / "test.jsonl", gold)
-    small = ["--max-steps", "2", "--evaluations", "1", "--batch-tokens", "256", "--device", "cpu"]
+    small = ["--max-length", "4096", "--max-steps", "2", "--evaluations", "1", "--batch-tokens", "256", "--device", "cpu"]
     runs = str(tmp_path / "runs")
     command = ["model", "finetune", str(start), "--data", str(tmp_path / "rows.jsonl"), "--out", runs, "--seeds", "2"]
     done = called(*command, *small)
     shown = capsys.readouterr()
     assert done == 0
     assert "2 steps, batches of 256 sub-tokens, learning rate 0.001" in shown.out
+    assert "it reads 64 sub-tokens at once, not 4,096: longer documents go in windows" in shown.out
     assert "2 seeds" in shown.out
     assert "Fine-tuning seed-1: step 2 of 2, loss" in shown.err
     assert "transformers" not in shown.err
