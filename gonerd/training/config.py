@@ -182,4 +182,6 @@ class DistillConfig(FinetuneConfig):
             raise GonerdError(f"temperature is {self.temperature}", remedy="It must be a number above 0")
         weights = (self.soft_weight, self.hard_weight, self.cosine_weight)
         if not (all(0 <= weight < math.inf for weight in weights) and any(weights)):
-            raise GonerdError(f"the weights of the losses are {weights}", remedy="All are numbers of 0 or more, and one is above")
+            raise GonerdError(
+                f"the weights of the losses are {weights}", remedy="All are numbers of 0 or more, and one is above"
+            )

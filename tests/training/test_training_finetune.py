@@ -104,9 +104,7 @@ def test_a_run_that_stopped_while_writing_the_model_ends_in_the_same_weights(sta
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_a_run_that_was_moved_after_its_last_step_still_finds_its_best_state(
-    start, undisturbed, tmp_path, monkeypatch
-):
+def test_a_run_that_was_moved_after_its_last_step_still_finds_its_best_state(start, undisturbed, tmp_path, monkeypatch):
     """Its checkpoints name the best one by its path, and the Trainer says nothing where that leads nowhere."""
     with monkeypatch.context() as patch:
         patch.setattr("gonerd.training.fit.save_checkpoint", interrupt)

@@ -81,7 +81,10 @@ def test_each_seed_has_curves_of_its_own(start, tmp_path):
     config = replace(CONFIG, max_steps=1, evaluations=1, tensorboard=tmp_path / "curves")
     examples = {"train": tiny_examples(4), "validation": tiny_examples(4, split="validation")}
     train_seeds(
-        tmp_path / "out", config, seeds=2, train=lambda folder, config: finetune(start, folder, **examples, config=config)
+        tmp_path / "out",
+        config,
+        seeds=2,
+        train=lambda folder, config: finetune(start, folder, **examples, config=config),
     )
     assert sorted(path.name for path in (tmp_path / "curves").iterdir()) == ["seed-3", "seed-4"]
     assert all(any(folder.iterdir()) for folder in (tmp_path / "curves").iterdir())
@@ -93,7 +96,18 @@ def test_the_command_line_trains_seeds_and_evaluates_them_as_one_group(start, tm
     jsonl.write(tmp_path / "rows.jsonl", rows)
     gold = [{"id": row.id, "tokens": row.tokens, "ner_tags": row.ner_tags} for row in tiny_gold(6).documents]
     jsonl.write(tmp_path / "test.jsonl", gold)
-    small = ["--max-length", "4096", "--max-steps", "2", "--evaluations", "1", "--batch-tokens", "256", "--device", "cpu"]
+    small = [
+        "--max-length",
+        "4096",
+        "--max-steps",
+        "2",
+        "--evaluations",
+        "1",
+        "--batch-tokens",
+        "256",
+        "--device",
+        "cpu",
+    ]
     runs = str(tmp_path / "runs")
     command = ["model", "finetune", str(start), "--data", str(tmp_path / "rows.jsonl"), "--out", runs, "--seeds", "2"]
     done = called(*command, *small)
