@@ -11,7 +11,7 @@ from typing import Any
 from gonerd.cli.results import verdict
 from gonerd.evaluation.compare import compare_results
 from gonerd.evaluation.hardware import describe_hardware
-from gonerd.evaluation.views import LENGTH_NAMES
+from gonerd.evaluation.views import LENGTH_NAMES, SUB_TOKENS_A_WORD
 from gonerd.store import read_json, utc_now, write_json
 
 SHORT = 512
@@ -70,7 +70,8 @@ def _head_row(group: list[dict[str, Any]]) -> list[str]:
     timed = [run for run in group if "epoch_seconds" in run]
     return [
         first.get("about", first["plan"]), str(len(group)) if "seed" in first else "-",
-        f"{100 * _mean(group, 'strict_f1'):.2f}{spread}", f"{100 * low:.1f} to {100 * high:.1f}",
+        f"{100 * _mean(group, 'strict_f1'):.2f}{spread}",
+        f"{100 * low:.1f} to {100 * high:.1f}" + (f" (seed {first['seed']})" if several else ""),
         f"{100 * _mean(group, 'validation_f1'):.2f}" if "validation_f1" in first else "-",
         f"{_mean(timed, 'epoch_seconds'):.0f}" if timed else "-",
         f"{_mean(timed, 'tokens_per_second'):.0f}" if timed else "-",
@@ -78,13 +79,19 @@ def _head_row(group: list[dict[str, Any]]) -> list[str]:
 
 
 def _by(groups: Sequence[list[dict[str, Any]]], figure: str) -> str:
-    """Return F1 by part, the mean over seeds."""
+    """Return F1 by part, the mean over seeds; a pipeline has no sub-tokens, and its lengths are estimated."""
     found = {name for group in groups for name in group[0][figure]}
     names = sorted(found, key=lambda name: (LENGTH_NAMES.index(name) if name in LENGTH_NAMES else -1, name))
     return _markdown(
         ["configuration", *names],
-        [[group[0]["plan"], *(_part(group, figure, name) for name in names)] for group in groups],
+        [[_named(group[0], figure), *(_part(group, figure, name) for name in names)] for group in groups],
     )
+
+
+def _named(run: dict[str, Any], figure: str) -> str:
+    """Return a configuration's name, and that its lengths are others where they are."""
+    estimated = run["kind"] == "peer" and figure in ("by_length", "by_position")
+    return run["plan"] + (f" (words times {SUB_TOKENS_A_WORD:.2f})" if estimated else "")
 
 
 def _part(group: Sequence[dict[str, Any]], figure: str, name: str) -> str:
