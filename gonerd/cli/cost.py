@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gonerd.cli.console import progress_bar, say, table
+from gonerd.errors import GonerdError
 from gonerd.evaluation.cost import CostConfig
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def cost(
             what runs it.
         data: a dataset's folder or name, for the throughput on documents of real lengths and the price.
         split: which split of the data.
-        out: folder for the figures; scores found there appear in the plot.
+        out: folder for the figures; scores found there, on the data or else on one that most models share, are drawn.
         plot: draw latency against length, and F1 against latency, to this file, as PNG and SVG.
         config: what is measured.
     """
@@ -45,6 +46,8 @@ def cost(
     from gonerd.evaluation.cost import measure_costs
     from gonerd.evaluation.cost_report import write_cost
 
+    for folder in (out, *([] if plot is None else [_parent(plot)])):
+        folder.mkdir(parents=True, exist_ok=True)  # or it fails before anything is measured
     gold = None if data is None else read_gold_split(data, split)
     documents = [document.tokens for document in gold.documents] if gold else []
     what = f"{gold.name} {gold.split}" if gold else "data"
@@ -54,17 +57,27 @@ def cost(
     for measured in costs:
         say(str(write_cost(measured, out)))
     if plot is not None:
-        _plot(costs, plot, out)
+        _plot(costs, plot, out, inputs=gold.fingerprint.inputs if gold else None)
 
 
-def _plot(costs: list[Cost], plot: Path, out: Path) -> None:
-    from gonerd.evaluation.collection import ResultsConfig, find_results
+def _parent(plot: Path) -> Path:
+    """Return the folder that the pictures go to.
+
+    Raises:
+        GonerdError: there is no name for them.
+    """
+    if not plot.name or plot.is_dir():
+        raise GonerdError("this is a folder", where=plot, remedy="Name a file, such as cost.png")
+    return plot.parent
+
+
+def _plot(costs: list[Cost], plot: Path, out: Path, *, inputs: str | None) -> None:
+    from gonerd.evaluation.collection import ResultsConfig, find_results, scores_of
     from gonerd.evaluation.cost_plot import plot_costs
 
-    names = {measured.model.name for measured in costs}
     found = find_results(out, ResultsConfig())
-    f1 = {result.model.name: result.strict.micro.f1 for result in found if result.model.name in names}
-    for path in plot_costs(costs, plot, f1=f1):
+    data, f1 = scores_of(costs, [result for result in found if inputs in (None, result.data.inputs)])
+    for path in plot_costs(costs, plot, f1=f1, data=data):
         say(str(path))
 
 

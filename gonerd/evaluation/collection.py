@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from gonerd.errors import GonerdError
-from gonerd.evaluation.cost_report import Cost, cost_of, is_cost
+from gonerd.evaluation.cost_report import Cost, cost_of, is_cost, is_of
 from gonerd.evaluation.result import Outcome, Result, Unscored, read_outcome
 
 LONG = 4096  # sub-tokens of the document whose cost is shown
@@ -106,6 +106,24 @@ def rows_of(results: Sequence[Result], *, each: bool = False, costs: Sequence[Co
         groups[(*_data(result), mark)].append(result)
     rows = [Row(tuple(group), _cost_of(group, costs)) for group in groups.values()]
     return sorted(rows, key=lambda row: (*_data(row.first), -row.mean(_f1)))
+
+
+def scores_of(costs: Sequence[Cost], results: Iterable[Result]) -> tuple[str, list[float | None]]:
+    """Return strict F1 of the models that were measured, as they were run, and what it was scored on.
+
+    All scores are on one data: that on which most of the models have one. Of several of a model the last one is taken.
+    """
+    by_data: defaultdict[tuple[str, str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        by_data[_data(result)].append(result)
+
+    def scored(found: Iterable[Result]) -> list[float | None]:
+        last = sorted(found, key=lambda result: result.created_at, reverse=True)
+        return [next((_f1(result) for result in last if is_of(cost, result)), None) for cost in costs]
+
+    rows = {data: scored(found) for data, found in by_data.items()}
+    most = max(rows, key=lambda data: sum(score is not None for score in rows[data]), default=None)
+    return (f"{most[0]} {most[1]}", rows[most]) if most else ("", [None] * len(costs))
 
 
 def _cost_of(group: Iterable[Result], costs: Sequence[Cost]) -> Cost | None:
@@ -224,7 +242,7 @@ def render(rows: Sequence[Row], form: Literal["markdown", "csv", "latex"]) -> st
 
 def _markdown(titles: list[str], body: list[list[str]]) -> str:
     def safe(cell: str) -> str:
-        return cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+        return " ".join(cell.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
     head, *lines = (f"| {' | '.join(map(safe, row))} |" for row in [titles, *body])
     return "\n".join([head, f"|{'---|' * len(titles)}", *lines])
@@ -242,7 +260,7 @@ def _csv(titles: list[str], body: list[list[str]]) -> str:
 
 def _latex(titles: list[str], body: list[list[str]]) -> str:
     def safe(cell: str) -> str:
-        return cell.translate(LATEX).replace("±", r"$\pm$")
+        return " ".join(cell.split()).translate(LATEX).replace("±", r"$\pm$")
 
     head, *lines = (" & ".join(map(safe, row)) + r" \\" for row in [titles, *body])
     begin = rf"\begin{{tabular}}{{ll{'r' * (len(titles) - 2)}}}"

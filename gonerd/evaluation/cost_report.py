@@ -18,6 +18,7 @@ from gonerd.store import read_json, write_json
 
 Positive = Annotated[float, Field(gt=0.0)]
 Amount = Annotated[float, Field(ge=0.0)]
+Named = Annotated[str, Field(min_length=1)]  # a figure without what it was measured on, and against, is none
 
 
 class _Part(BaseModel):
@@ -60,11 +61,11 @@ class ThroughputPart(_Part):
 class MachinePart(_Part):
     """What it was measured on."""
 
-    hardware: str
-    device: str
+    hardware: Named
+    device: Named
     precision: Precision
     driver: str | None
-    libraries: dict[str, str]
+    libraries: Annotated[dict[str, str], Field(min_length=1)]  # their versions
     matrix_tflops: Positive  # measured in the same run and precision
 
 
@@ -80,7 +81,7 @@ class Cost(_Part):
     weights_mib: Amount
     flops_per_token: dict[str, Positive]  # by length, from the formula; empty where there is none
     counted_flops_per_token: dict[str, Positive]  # by length, of what was executed, from a counter
-    reference: str  # the model of the ratios
+    reference: Named  # the model of the ratios
     machine: MachinePart
     latency: tuple[LatencyPart, ...]
     throughput: tuple[ThroughputPart, ...]

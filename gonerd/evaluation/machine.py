@@ -94,13 +94,13 @@ def driver(device: str) -> str | None:
     return None
 
 
-def other_work(device: str, *, seconds: float = 1.0) -> list[str]:
+def other_work(device: str, *, seconds: float = 1.0, when: str = "before") -> list[str]:
     """Return what else the machine is doing that would make timings doubtful, watched for a while."""
     found = []
     if (share := _others_share(seconds)) > BUSY_SHARE:
-        found.append(f"other programs took {share:.1f} processors before the measurement")
+        found.append(f"other programs took {share:.1f} processors {when} the measurement")
     if device.startswith("cuda") and (programs := _cuda_programs()):
-        found.append(f"{programs} other programs on the GPU")
+        found.append(f"{programs} other programs on the GPU {when} the measurement")
     return found
 
 

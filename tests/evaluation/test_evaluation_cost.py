@@ -1,8 +1,10 @@
 """`gonerd cost`: on tiny checkpoints, so that what is measured is small but everything is measured."""
 
 import json
+from xml.etree import ElementTree
 
 import pytest
+from pydantic import ValidationError
 from tiny_models import tiny_checkpoint
 
 from gonerd.cli.main import main
@@ -101,6 +103,32 @@ def test_a_file_that_is_no_cost_is_one_error(costs, tmp_path):
         read_cost(path)
 
 
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [("machine", {"hardware": ""}), ("machine", {"libraries": {}}), (None, {"reference": ""})],
+)
+def test_a_figure_without_what_it_was_measured_on_and_against_is_none(costs, part, changes):
+    content = costs[0].model_dump()
+    content.update({part: content[part] | changes} if part else changes)
+    with pytest.raises(ValidationError):
+        Cost.model_validate(content)
+
+
+def test_a_reach_beyond_the_usual_lengths_is_measured_too(models, monkeypatch):
+    monkeypatch.setattr("gonerd.evaluation.cost.LENGTHS", (16, 32))
+    (cost,) = measure_costs(models[:1], config=CostConfig(memory=False, batches=False, **QUICK))
+    assert [row.length for row in cost.latency] == [16, 32, 64]
+    assert set(cost.flops_per_token) == {"16", "32", "64"}
+
+
+def test_a_model_measured_alone_and_a_machine_that_changes_are_doubtful(models, monkeypatch):
+    rates = iter([2.0, 1.0])
+    monkeypatch.setattr("gonerd.evaluation.cost.matrix_tflops", lambda *_: next(rates))
+    (cost,) = measure_costs(models[:1], config=CostConfig(lengths=(16,), memory=False, batches=False, **QUICK))
+    assert "the matrix rate went from 2.00 to 1.00 TFLOP/s in the course of the measurement" in cost.doubts
+    assert any(doubt.startswith("measured alone") for doubt in cost.doubts)
+
+
 def test_memory_is_measured_in_a_process_of_its_own(models):
     weights, short = measure_peak(models[0], 16, device="cpu", precision="fp32")
     _, long = measure_peak(models[0], 60, device="cpu", precision="fp32")
@@ -125,15 +153,25 @@ def test_a_model_that_outruns_the_machines_matrix_rate_is_doubtful(models, monke
 
 
 def test_pictures_in_both_forms(costs, tmp_path):
-    paths = plot_costs(costs, tmp_path / "cost.png", f1={"large": 0.9, "small": 0.8})
+    paths = plot_costs(costs, tmp_path / "cost.png", f1=[0.9, None], data="tiny test")
     assert [path.name for path in paths] == ["cost.png", "cost.svg"]
     assert paths[0].read_bytes()[:4] == b"\x89PNG"
     text = paths[1].read_text()
     assert text.startswith("<?xml")
-    hostile = costs[0].model_copy(update={"model": costs[0].model.model_copy(update={"name": "$x^ <script> " * 9})})
-    assert "<script>" not in plot_costs([hostile], tmp_path / "hostile.svg")[1].read_text()
+    assert "strict F1 on tiny test, %" in text
     with pytest.raises(GonerdError, match="no costs"):
         plot_costs([], tmp_path / "none.png")
+
+
+@pytest.mark.parametrize(
+    "name", ["$x^ <script> " * 9, "_hidden", "a\x00\x1b[2Jb\nc", "$\\frac{1}{0}$", "&<>\ufffe", "e\u202etxt"]
+)
+def test_a_picture_shows_every_name_and_stays_well_formed(costs, tmp_path, name):
+    hostile = costs[0].model_copy(update={"model": costs[0].model.model_copy(update={"name": name})})
+    picture = plot_costs([hostile], tmp_path / "hostile.svg", f1=[0.5])[1].read_text(encoding="utf-8")
+    ElementTree.fromstring(picture)
+    assert "<script>" not in picture
+    assert picture.count("(transformers)") == 2  # in the legend of either panel, as a comment beside the drawn letters
 
 
 def test_the_command(models, tmp_path, monkeypatch, capsys):
@@ -155,9 +193,16 @@ def test_the_command(models, tmp_path, monkeypatch, capsys):
         (["no/such/model"], "no such folder"),
         (["--lengths", "1"], "--lengths"),
         (["--repeats", "0"], "--repeats"),
+        (["--price-per-hour=-1", "--data", "sample"], "--price-per-hour: it is -1.0"),
+        (["--price-per-hour", "nan", "--data", "sample"], "--price-per-hour: it is nan"),
+        (["--price-per-hour", "2"], "no documents to price"),
+        (["--plot", "."], "this is a folder. Name a file"),
+        (["--out", __file__], "File exists"),
     ],
 )
-def test_bad_input_is_one_line(models, arguments, wrong, capsys):
+def test_bad_input_is_one_line_before_anything_is_measured(models, arguments, wrong, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("gonerd.evaluation.cost.matrix_tflops", lambda *_: pytest.fail("measured"))
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as done:
         main(["cost", *(models if arguments[0].startswith("-") else []), *arguments, "--device", "cpu"])
     assert done.value.code == 2

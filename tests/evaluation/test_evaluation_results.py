@@ -11,7 +11,7 @@ from tiny_models import SCHEME, tiny_gold
 
 from gonerd.cli.main import main
 from gonerd.errors import GonerdError
-from gonerd.evaluation.collection import ResultsConfig, find_results, find_unscored, render, rows_of
+from gonerd.evaluation.collection import ResultsConfig, find_results, find_unscored, render, rows_of, scores_of
 from gonerd.evaluation.compare import compare_results
 from gonerd.evaluation.cost_report import Cost, costs_in, write_cost
 from gonerd.evaluation.evaluate import About, RunConfig, documents_path, evaluate
@@ -162,7 +162,13 @@ def cost_like(result, **changes):
     ratio = {"median": 0.5, "lowest": 0.4, "highest": 0.6}
     row = {"length": 4096, "windows": 1, "p50_ms": 1234.0, "p90_ms": 1300.0, "repeats": 3, "ratio": ratio}
     data = {"what": "d", "documents": 0, "tokens_per_second": 900.0, "documents_per_second": 1.0, "ratio": ratio}
-    machine = {"hardware": "a fast one", "device": "cpu", "precision": "fp32", "driver": None, "libraries": {}}
+    machine = {
+        "hardware": "a fast one",
+        "device": "cpu",
+        "precision": "fp32",
+        "driver": None,
+        "libraries": {"torch": "2"},
+    }
     content = {
         "gonerd_version": "0",
         "created_at": "2026-01-01T00:00:00+00:00",
@@ -203,6 +209,22 @@ def test_what_a_model_costs_is_joined_to_its_results(out, tmp_path, monkeypatch,
             main(["results", "--form", form])
         assert done.value.code == 0
         assert said in capsys.readouterr().out
+
+
+def test_scores_beside_costs_are_of_the_very_model_on_one_data(out):
+    """A model may have scores on other data, and another state of it may have had the same name."""
+    found = find_results(out / "results", ResultsConfig())
+    perfect = next(result for result in found if result.model.name == "org/perfect")
+    worse = next(result for result in found if result.model.name != "org/perfect")
+    costs = [cost_like(perfect), cost_like(worse)]
+    stranger = perfect.model.model_copy(update={"revision": "f" * 64})
+    later = perfect.data.model_copy(update={"name": "another", "gold": "0" * 64})
+    others = [perfect.model_copy(update={"model": stranger}), perfect.model_copy(update={"data": later})]
+    lowered = [one.model_copy(update={"strict": worse.strict}) for one in others]
+    data, f1 = scores_of(costs, [*lowered, perfect, worse])
+    assert data == f"{perfect.data.name} {perfect.data.split}"
+    assert f1 == [perfect.strict.micro.f1, worse.strict.micro.f1]
+    assert scores_of(costs, []) == ("", [None, None])
 
 
 def test_what_was_predicted_without_labels_is_listed_apart(tmp_path, monkeypatch, capsys):
