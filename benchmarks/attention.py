@@ -203,7 +203,8 @@ def measure_memory(record: Record, args: argparse.Namespace) -> None:
 
 
 def _in_a_process(shape: Shape, length: int, side: str, args: argparse.Namespace) -> float:
-    context = get_context("fork")  # the libraries are loaded already; nothing was computed yet
+    # In a fork the libraries are loaded already; but CUDA, which is asked for the device's name, does not bear one.
+    context = get_context("fork" if args.device == "cpu" else "spawn")
     mine, other = context.Pipe(duplex=False)
     process = context.Process(target=_send_peak, args=(other, shape, length, side, args))
     process.start()
