@@ -184,17 +184,18 @@ def load_config(files: CheckpointFiles) -> Any:
     from transformers import AutoConfig
 
     with _explained(files.name), quietly():
-        _refuse_endless(files.folder / "config.json")
+        _refuse_endless(files)
         return AutoConfig.from_pretrained(files.folder, **SAFE)
 
 
-def _refuse_endless(file: Path) -> None:
+def _refuse_endless(files: CheckpointFiles) -> None:
     """Raise where a few bytes would make transformers write lists without an end."""
+    file = files.folder / "config.json"
     settings: Any = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     for key in LISTED:
         count = settings.get(key) if isinstance(settings, dict) else None
         if isinstance(count, int | float) and not count <= MOST_LISTED:
-            raise GonerdError(f"{key} is {count}", where=file, remedy=f"Up to {MOST_LISTED:,} are possible")
+            raise GonerdError(f"{key} is {count}", where=files.name, remedy=f"Up to {MOST_LISTED:,} are possible")
 
 
 def _refuse_lsg(config: Any, *, where: str) -> None:
