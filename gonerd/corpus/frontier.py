@@ -89,13 +89,9 @@ class Frontier:
     @contextlib.contextmanager
     def step(self) -> Iterator[None]:
         """Write all of the block or, if it does not end well, nothing of it."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
+        with self._database:  # commits, or rolls back
+            self._database.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
 
     # what was written to the archive
 

@@ -60,9 +60,8 @@ def attend_tiles(
     query: Tensor, key: Tensor, value: Tensor, tiles: Sequence[tuple[Tile, Tensor | None]], *, dropout: float = 0.0
 ) -> Tensor:
     """Return what `attend` returns, of tiles with their masks; queries may be other slots than the row's."""
-    if (
-        query.requires_grad and query.dtype == torch.bfloat16 and query.device.type == "cpu"
-    ):  # its backward pass is slow
+    # The backward pass of bf16 is slow on a CPU.
+    if query.requires_grad and query.dtype == torch.bfloat16 and query.device.type == "cpu":
         with torch.autocast(query.device.type, enabled=False):
             wide = attend_tiles(query.float(), key.float(), value.float(), tiles, dropout=dropout)
         return wide.to(query.dtype)
