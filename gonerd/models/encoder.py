@@ -22,7 +22,7 @@ from gonerd.errors import GonerdError
 from gonerd.models.attention.bigbird import BigBird
 from gonerd.models.attention.full import Full
 from gonerd.models.attention.longformer import Longformer
-from gonerd.models.attention.lsg import LSG, GlobalRows
+from gonerd.models.attention.lsg import LSG, GlobalRows, RowsLayout
 from gonerd.models.attention.nystromformer import Nystromformer
 from gonerd.models.config import (
     BigBirdAttention,
@@ -111,14 +111,17 @@ class Encoder(nn.Module):
             raise GonerdError(f"a document of {max(layout.lengths)} tokens for {self.config.reach} positions")
         if input_ids.shape != (layout.slots,):
             raise GonerdError(f"input_ids of shape {tuple(input_ids.shape)} for a layout of {layout.slots} slots")
-        hidden = self.embeddings(input_ids, layout.position)
+        # States are handed on without a name, so that the first is gone when the second is there.
         if not layout.lengths:
-            return hidden  # type: ignore[no-any-return]
+            return self.embeddings(input_ids, layout.position)  # type: ignore[no-any-return]
         if self.global_rows is None:
-            return self._run_layers(hidden, layout)
+            return self._run_layers(self.embeddings(input_ids, layout.position), layout)
+        inner = RowsLayout.of(layout, self.global_rows.settings)
         rows = self.embeddings.normalise(self.global_rows.of_a_document)
-        hidden, inner = self.global_rows.insert(hidden, rows, layout)
-        return self.global_rows.remove(self._run_layers(hidden, inner), inner, layout)
+        hidden = self._run_layers(
+            self.global_rows.insert(self.embeddings(input_ids, layout.position), rows, inner, layout), inner
+        )
+        return self.global_rows.remove(hidden, inner, layout)
 
     def _run_layers(self, hidden: Tensor, layout: Layout) -> Tensor:
         for layer in self.layers:

@@ -8,7 +8,14 @@ from tiny_models import SCHEME, tiny_checkpoint
 
 from gonerd.errors import GonerdError
 from gonerd.models.checkpoints import load_checkpoint
-from gonerd.models.config import EncoderConfig, FullAttention, LongformerAttention, LSGAttention, NystromformerAttention
+from gonerd.models.config import (
+    BigBirdAttention,
+    EncoderConfig,
+    FullAttention,
+    LongformerAttention,
+    LSGAttention,
+    NystromformerAttention,
+)
 from gonerd.models.info import model_info, working_bytes
 from gonerd.models.memory import PeakCounter
 
@@ -92,3 +99,11 @@ def test_memory_is_linear_up_to_16384(attention):
     short, long = working_bytes(config, 4096), working_bytes(config, 16384)
     assert long < 4.5 * short
     assert long < 300 * 2**20
+
+
+@pytest.mark.parametrize("attention", [LongformerAttention(windows=(512,)), BigBirdAttention(), LSGAttention()])
+def test_a_sparse_pattern_takes_little_more_than_the_states_themselves(attention):
+    """State, queries, keys, values and what they collect are five times the state; LSG once took thirteen."""
+    shape = {"vocabulary": 50, "width": 768, "heads": 12, "intermediate": 64, "positions": 4096, "layers": 1}
+    state = 4 * 768 * 4096
+    assert working_bytes(EncoderConfig(**shape, attention=attention), 4096) < 8 * state

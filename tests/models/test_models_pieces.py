@@ -10,7 +10,7 @@ from gonerd.models.attention.pieces import pieces
 
 SLOTS, HEADS, WIDTH = 24, 2, 3
 runs = st.builds(Runs, st.integers(0, 4), st.integers(1, 8), st.integers(1, 4), st.integers(1, 4))
-listed = st.lists(st.lists(st.integers(-1, SLOTS - 1), min_size=2, max_size=2), min_size=1, max_size=4)
+listed = st.lists(st.lists(st.integers(0, SLOTS - 1), min_size=2, max_size=2), min_size=1, max_size=4)
 cuts = st.lists(runs | listed.map(torch.tensor), min_size=1, max_size=5)
 
 
@@ -18,7 +18,7 @@ cuts = st.lists(runs | listed.map(torch.tensor), min_size=1, max_size=5)
 @settings(deadline=None, max_examples=100)
 def test_pieces_and_their_gradients_are_those_of_plain_indexing(cuts):
     row = torch.randn(SLOTS, HEADS, WIDTH, requires_grad=True)
-    slots = [cut.slots() if isinstance(cut, Runs) else cut.clamp(min=0) for cut in cuts]
+    slots = [cut.slots() if isinstance(cut, Runs) else cut for cut in cuts]
     expected = [row[chosen].transpose(1, 2) for chosen in slots]
     weights = [torch.randn_like(piece) for piece in expected]
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from gonerd.models.attention.engine import attend
-from gonerd.models.attention.pattern import Runs, Tile
+from gonerd.models.attention.pattern import Runs, Tile, listed_tiles
 from gonerd.models.attention.plan import Plan
 from gonerd.models.config import BigBirdAttention
 
@@ -67,10 +67,11 @@ class Blocks:
                 yield Tile(document, document, "open")
                 continue
             yield Tile(Runs(start, self.block), document, "open")
-            yield Tile(Runs(start + self.block, self.block, blocks - 2, self.block), self._keys(layout, start, length))
+            inner = Runs(start + self.block, self.block, blocks - 2, self.block)
+            yield from listed_tiles(inner, self._keys(start, length), "alike", layout.device)
             yield Tile(Runs(start + (blocks - 1) * self.block, length - (blocks - 1) * self.block), document, "open")
 
-    def _keys(self, layout: Layout, start: int, length: int) -> Tensor:
+    def _keys(self, start: int, length: int) -> Tensor:
         """Return the slots that all blocks but first and last see, (blocks - 2, keys), each once; -1: none."""
         blocks = -(-length // self.block)
         here = torch.arange(1, blocks - 1)[:, None]
@@ -80,7 +81,7 @@ class Blocks:
             seen.append(self._random(blocks)[1:-1])
         chosen = torch.cat(seen, dim=1)[:, :, None]
         places = (chosen * self.block + torch.arange(self.block)).where(chosen >= 0, length)
-        return (places + start).where(places < length, -1).flatten(1).to(layout.device)
+        return (places + start).where(places < length, -1).flatten(1)
 
     def _random(self, blocks: int) -> Tensor:
         """Return the blocks drawn for each block of a document, (blocks, r): others than it sees anyway; -1: none left.

@@ -21,7 +21,7 @@ from gonerd.models.attention.pattern import Runs, Tile
 from gonerd.models.attention.pieces import pieces
 from gonerd.models.attention.plan import Plan
 
-GATHERED_AT_ONCE = 4096  # keys that a tile copies at a time when no gradient is wanted
+GATHERED_AT_ONCE = 2048  # keys that a tile copies at a time when no gradient is wanted
 
 Call = tuple[Runs, Runs | Tensor, Tensor | None]  # queries, keys, and mask of one call of the attention
 
@@ -90,7 +90,7 @@ def _calls(tile: Tile, mask: Tensor | None) -> Iterator[Call]:
     for first in range(0, runs, at_once):
         chosen = tile.keys[first : first + at_once]
         some = Runs(tile.queries.start + first * tile.queries.step, tile.queries.size, len(chosen), tile.queries.step)
-        yield some, chosen, mask if mask is None or len(mask) == 1 else mask[first : first + at_once]
+        yield some, chosen, mask
 
 
 def _join(parts: list[tuple[Runs, Tensor]], query: Tensor) -> Tensor:

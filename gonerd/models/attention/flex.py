@@ -91,7 +91,7 @@ def _blocks(plan: Plan, keys: int) -> tuple[Tensor, Tensor]:
 def _touched_by(slots: Runs | Tensor) -> Tensor:
     """Return the blocks that each run touches, (runs, blocks); one may be named more than once."""
     if isinstance(slots, Tensor):
-        return slots.cpu().where(slots.cpu() >= 0, slots.cpu().amax(1, keepdim=True)) // BLOCK
+        return slots.cpu() // BLOCK
     ends = slots.start + slots.step * torch.arange(slots.count)[:, None]
     steps = torch.arange(slots.size // BLOCK + 2) * BLOCK
     return (ends + steps).minimum(ends + slots.size - 1) // BLOCK

@@ -24,10 +24,12 @@ import torch
 from torch import Tensor, nn
 
 from gonerd.models.attention.engine import attend
-from gonerd.models.attention.pattern import Runs, Tile
+from gonerd.models.attention.pattern import Runs, Tile, listed_tiles
 from gonerd.models.attention.plan import Plan
 from gonerd.models.config import EncoderConfig, LSGAttention
 from gonerd.models.packing import Layout
+
+HEADS_AT_ONCE = 2  # whose keys and values are copied behind each other when no gradient is wanted
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -114,23 +116,24 @@ class Cut:
         hidden = (places >= self.length) | ((places == 0) & self.settings.mask_first_token)
         return (self.first + places).masked_fill(hidden, -1).view(-1, self.settings.chunk)
 
-    def tiles(self, device: torch.device) -> Iterator[Tile]:
+    def tiles(self, layout: RowsLayout) -> Iterator[Tile]:
         """Yield its blocks with their keys, listed as slots: the whole blocks, and then the short one."""
         block = self.settings.block
         whole = self.length // block
-        keys = self._keys(device)
-        yield Tile(Runs(self.first, block, whole, block), keys[:whole])
+        keys = self._keys()
+        keys = keys.masked_fill(~layout.keys[2].cpu()[keys], -1)
+        yield from listed_tiles(Runs(self.first, block, whole, block), keys[:whole], "open", layout.device)
         if whole < self.blocks:
-            start = self.first + whole * block
-            yield Tile(Runs(start, self.length - whole * block), keys[whole:])
+            last = Runs(self.first + whole * block, self.length - whole * block)
+            yield from listed_tiles(last, keys[whole:], "open", layout.device)
 
-    def _keys(self, device: torch.device) -> Tensor:
+    def _keys(self) -> Tensor:
         """Return the slots that each block's queries look at, (blocks, keys); -1: none."""
         block, step, reach = self.settings.block, self.settings.step, self.settings.sparse_block
-        number = torch.arange(self.blocks, device=device)[:, None]
-        rows = self.first - torch.arange(1, self.settings.global_tokens + 1, device=device)
-        local = (number - 1) * block + torch.arange(3 * block, device=device)
-        sparse = torch.arange(reach, device=device)
+        number = torch.arange(self.blocks)[:, None]
+        rows = self.first - torch.arange(1, self.settings.global_tokens + 1)
+        local = (number - 1) * block + torch.arange(3 * block)
+        sparse = torch.arange(reach)
         sides = torch.cat([(number - 1) * step - reach + sparse, (number + 2) * step + sparse], dim=1)
         return torch.cat(
             [
@@ -170,7 +173,7 @@ class Blocks:
             queries = Runs(start, self.settings.global_tokens) if number in cut else whole
             yield Tile(queries, whole, "alike" if self.settings.mask_first_token else "open")
             if number in cut:
-                yield from cut[number].tiles(layout.device)
+                yield from cut[number].tiles(cast(RowsLayout, layout))
 
 
 class LSG(nn.Module):
@@ -183,7 +186,17 @@ class LSG(nn.Module):
 
     def forward(self, hidden: Tensor, query: Tensor, key: Tensor, value: Tensor, layout: Layout) -> Tensor:  # noqa: ARG002
         """Return what each query collects, (slots, heads, head width), as all of its arguments but `hidden` are."""
-        chosen = self._choose(key, cast(RowsLayout, layout).chunks)  # (sparse keys, heads, 1)
+        if torch.is_grad_enabled() or key.is_cuda:
+            return self._attend(query, key, value, cast(RowsLayout, layout))
+        collected = torch.empty_like(query)
+        groups = (torch.split(values, HEADS_AT_ONCE, dim=1) for values in (query, key, value, collected))
+        for some_query, some_key, some_value, part in zip(*groups, strict=True):
+            part.copy_(self._attend(some_query, some_key, some_value, cast(RowsLayout, layout)))
+        return collected
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, layout: RowsLayout) -> Tensor:
+        """Return what the queries of some heads collect, (slots, heads, head width)."""
+        chosen = self._choose(key, layout.chunks)  # (sparse keys, heads, 1)
         index = chosen.expand(-1, -1, key.shape[-1])
         key, value = (torch.cat([values, values.gather(0, index)]) for values in (key, value))
         plan = Plan.of(Blocks(self.settings), layout)
@@ -214,13 +227,12 @@ class GlobalRows(nn.Module):
         """The rows of one document, (global tokens, width), before they are normalised."""
         return self.table.weight[: self.settings.global_tokens]
 
-    def insert(self, hidden: Tensor, rows: Tensor, layout: Layout) -> tuple[Tensor, RowsLayout]:
-        """Return the row with a document's global rows, (global tokens, width), in front of each, and its layout."""
-        inner = RowsLayout.of(layout, self.settings)
+    def insert(self, hidden: Tensor, rows: Tensor, inner: RowsLayout, layout: Layout) -> Tensor:
+        """Return the row with a document's global rows, (global tokens, width), in front of each."""
         token = inner.position - self.settings.global_tokens  # below 0 for a global row
         starts = torch.tensor(layout.starts, device=layout.device)[inner.document]
         source = torch.where(token >= 0, starts + token, len(hidden) + inner.position)
-        return torch.cat([hidden, rows])[source], inner
+        return torch.cat([hidden, rows])[source]
 
     def remove(self, hidden: Tensor, inner: RowsLayout, layout: Layout) -> Tensor:
         """Return the row without global rows; with `pool_with_global` the first one takes the first token's place."""

@@ -48,12 +48,12 @@ class Runs:
 class Tile:
     """Runs of queries, and the keys that each run looks at.
 
-    Keys are runs as well, as many as of queries, or slots by number, (count, keys), with -1 for no key at all.
+    Keys are runs as well, as many as of queries, or slots by number, (count, keys).
     """
 
     queries: Runs
     keys: Runs | Tensor
-    rule: Literal["open", "alike", "each"] = "each"
+    rule: Literal["open", "alike"]
     """`open`: every query sees every key; `alike`: the rule gives each run what it gives the first."""
 
 
@@ -71,6 +71,22 @@ class Pattern(Protocol):
     def tiles(self, layout: Layout) -> Iterator[Tile]:
         """Yield tiles that together hold each query of each document in exactly one of them."""
         ...
+
+
+def listed_tiles(
+    queries: Runs, keys: Tensor, rule: Literal["open", "alike"], device: torch.device | None
+) -> Iterator[Tile]:
+    """Yield tiles of runs whose keys are listed by slot, (runs, keys), -1 for none; neighbours with all share one."""
+    keys = keys[:, (keys >= 0).any(0)]
+    has_all = (keys >= 0).all(1).tolist()
+    first = 0
+    while first < queries.count:
+        count = 1
+        while has_all[first] and any(has_all[first + count : first + count + 1]):
+            count += 1
+        some = Runs(queries.start + first * queries.step, queries.size, count, queries.step)
+        yield Tile(some, keys[first : first + count, keys[first] >= 0].to(device), rule)
+        first += count
 
 
 def document_tiles(layout: Layout) -> Iterator[Tile]:

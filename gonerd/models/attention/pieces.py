@@ -18,7 +18,7 @@ from gonerd.models.attention.pattern import Runs
 def pieces(values: Tensor, cuts: Sequence[Runs | Tensor]) -> Iterable[Tensor]:
     """Return or yield pieces of a row, (runs, heads, size, width) each, of (slots, heads, width).
 
-    A cut is runs, which become a view, or slots by number, (runs, size), which are copied; below 0 stands for any slot.
+    A cut is runs, which become a view, or slots by number, (runs, size), which are copied.
     """
     if torch.is_grad_enabled() and values.requires_grad:
         cut: tuple[Tensor, ...] = _Pieces.apply(values, cuts)  # type: ignore[no-untyped-call]
@@ -27,7 +27,7 @@ def pieces(values: Tensor, cuts: Sequence[Runs | Tensor]) -> Iterable[Tensor]:
 
 
 def _piece(values: Tensor, cut: Runs | Tensor) -> Tensor:
-    return cut.of(values) if isinstance(cut, Runs) else values[cut.clamp(min=0)].transpose(1, 2)
+    return cut.of(values) if isinstance(cut, Runs) else values[cut].transpose(1, 2)
 
 
 class _Pieces(torch.autograd.Function):
@@ -48,7 +48,7 @@ class _Pieces(torch.autograd.Function):
 def _add(total: Tensor, cut: Runs | Tensor, gradient: Tensor) -> None:
     """Add the gradient of a piece, (runs, heads, size, width), to that of the row."""
     if not isinstance(cut, Runs):
-        total.index_add_(0, cut.clamp(min=0).flatten(), gradient.transpose(1, 2).flatten(0, 1).to(total.dtype))
+        total.index_add_(0, cut.flatten(), gradient.transpose(1, 2).flatten(0, 1).to(total.dtype))
         return
     apart = cut.step if cut.count > 1 else cut.size  # of slots so far apart, no two runs hold the same one
     for first in range(0, cut.size, apart):

@@ -34,7 +34,7 @@ class Plan:
 
     @cached_property
     def masked_tiles(self) -> list[tuple[Tile, Tensor | None]]:
-        """The tiles, and what is added to their scores: (runs or 1, 1, queries, keys), or None for nothing."""
+        """The tiles, and what is added to their scores: (1, 1, queries, keys), or None for nothing."""
         return [(tile, self._mask(tile)) for tile in self.tiles]
 
     def _mask(self, tile: Tile) -> Tensor | None:
@@ -43,10 +43,7 @@ class Plan:
         device = self.layout.device
         query = tile.queries.slots(device)  # (runs, queries)
         key = tile.keys.slots(device) if isinstance(tile.keys, Runs) else tile.keys  # (runs, keys)
-        if tile.rule == "alike":
-            query, key = query[:1], key[:1]
-        scores = self.scores(query[:, :, None], key[:, None, :].clamp(min=0))
-        return scores.masked_fill(key[:, None, :] < 0, -torch.inf)[:, None]
+        return self.scores(query[:1, :, None], key[:1, None, :])[:, None]
 
     def scores(self, query: Tensor, key: Tensor) -> Tensor:
         """Return what the pattern adds to scores: its bias where a query sees a key, minus infinity elsewhere."""
