@@ -14,11 +14,12 @@ from gonerd.errors import GonerdError
 from gonerd.labels import LabelScheme
 from gonerd.models.checkpoints import load_config, load_tokenizer, set_labels
 from gonerd.models.encoder import Encoder
-from gonerd.models.load import head_of, load_encoder
+from gonerd.models.load import head_among, head_of, load_encoder
 from gonerd.models.packing import Layout
 from gonerd.models.repository import find_checkpoint
 from gonerd.models.save import save_encoder
-from gonerd.models.translate import CLASSIFIES, labels_of
+from gonerd.models.translate import CLASSIFIES, family_of, labels_of
+from gonerd.models.weights import read_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ def load_trainable(
     """
     files = find_checkpoint(name_or_path)
     config = load_config(files)
-    has_head = head_of(config) == CLASSIFIES and set(labels_of(config)) == set(scheme.tags)
+    head = head_of(config) or head_among(read_weights(files.folder), family_of(config.to_dict()))
+    has_head = head == CLASSIFIES and set(labels_of(config)) == set(scheme.tags)
     if not has_head and not new_head:
         raise GonerdError(
             f"not a classifier of the tags of the scheme {scheme.name}",

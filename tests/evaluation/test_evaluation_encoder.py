@@ -11,6 +11,8 @@ from gonerd.errors import GonerdError
 from gonerd.evaluation.backend import InputDocument, Setup
 from gonerd.evaluation.backends import open_backend
 from gonerd.evaluation.predict import PredictConfig
+from gonerd.models.config import ConvertConfig
+from gonerd.models.convert import convert_checkpoint
 
 DOCUMENTS = [InputDocument.of(document) for document in tiny_gold(12).documents]
 
@@ -34,6 +36,18 @@ def test_the_tags_are_those_of_transformers(longformer, options):
     assert packed.coverage.windowed_documents > 0
     assert packed.sub_tokens == padded.sub_tokens
     assert packed.facts == padded.facts
+
+
+@pytest.mark.parametrize("attention", ["full", "bigbird", "nystromformer"])
+def test_the_tags_of_each_attention_are_those_of_transformers(longformer, tmp_path, attention):
+    """Documents are as short as BigBird's reference reads in full: beyond that its answers depend on the batch."""
+    folder = tmp_path / attention
+    convert_checkpoint(longformer, folder, config=ConvertConfig(to=attention, max_length=64))
+    (ours, packed), (theirs, padded) = answers(folder), answers(f"transformers:{folder}")
+    assert (ours, theirs) == ("gonerd", "transformers")
+    assert packed.predictions == padded.predictions
+    assert packed.coverage == padded.coverage
+    assert len({tag for document in packed.predictions for tag in document}) > 1
 
 
 def test_an_encoder_without_a_classifier_is_one_line(longformer, tmp_path):

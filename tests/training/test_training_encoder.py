@@ -1,10 +1,12 @@
 """Fine-tuning through the encoder: packed rows of whole documents, under the same Trainer."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_models import SCHEME, assert_transformers_agrees, tiny_checkpoint, tiny_example, tiny_examples
 
 from gonerd.errors import GonerdError
@@ -142,3 +144,13 @@ def test_either_backend_can_be_asked_for(longformer, tmp_path):
         path.name for path in (tmp_path / "transformers").iterdir()
     }
     assert load_encoder(tmp_path / "encoder").config == load_encoder(tmp_path / "transformers").config
+
+
+def test_a_classifier_is_kept_where_the_configuration_names_no_class(longformer, tmp_path):
+    """As that of Longformer's authors: its weights say what head it has."""
+    folder = shutil.copytree(longformer, tmp_path / "unnamed")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": None}))
+    model, _ = load_trainable(folder, scheme=SCHEME, attention_dropout=0.0, new_head=False)
+    kept = load_file(longformer / "model.safetensors")["classifier.weight"]
+    torch.testing.assert_close(model.encoder.classifier.output.weight, kept, atol=0, rtol=0)
