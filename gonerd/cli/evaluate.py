@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,14 +79,14 @@ def evaluate(
     from gonerd.evaluation.evaluate import About, predictions_path
     from gonerd.models.share import launched_rank
 
-    runs = [pair for model in models for pair in _with_seeds(model, run)]
+    runs = [pair for model in dict.fromkeys(models) for pair in _with_seeds(model, run)]
     statement = submission.stated(runs, run.name)
     gold = read_gold_split(source.data, source.split, scheme=source.scheme)
     about = About(run, _training(source))
     paths = [_evaluate(model, gold, out, config, replace(about, run=named)) for model, named in runs]
     if launched_rank() != 0:
         return 0
-    _show([read_outcome(path) for path in paths])
+    _show([read_outcome(path) for path in paths], config)
     for path in paths:
         say(str(path))
     if statement is None or submission.submit is None:
@@ -134,10 +134,10 @@ def _evaluate(model: str, gold: Gold, out: Path, config: PredictConfig, about: A
         return run(model, gold, out, config=config, about=about, progress=progress)
 
 
-def _show(results: Sequence[Outcome]) -> None:
+def _show(results: Sequence[Outcome], config: PredictConfig) -> None:
     table(["model", "strict F1", "95 % of draws", "lenient", "coverage", "words/s"], [_row(item) for item in results])
     for result in results:
-        for line in _notes(result):
+        for line in (*_idle(result, config), *_notes(result)):
             say(f"{result.model.name}: {line}")
 
 
@@ -160,6 +160,15 @@ def _scores(result: Outcome) -> list[str]:
         f"{100 * interval.low:.1f} to {100 * interval.high:.1f}" if interval else "-",
         f"{100 * result.lenient.micro.f1:.2f}",
     ]
+
+
+def _idle(result: Outcome, config: PredictConfig) -> Iterator[str]:
+    """Yield which of the options given have no part in a model's answers, as windows have none in those of spaCy."""
+    default = PredictConfig()
+    options = [option.name for option in fields(config) if option.name in config.settings()]
+    given = [name for name in options if getattr(config, name) != getattr(default, name)]
+    if idle := [name for name in given if name not in result.settings]:
+        yield f"without effect: {', '.join(idle)}"
 
 
 def _notes(result: Outcome) -> Iterator[str]:

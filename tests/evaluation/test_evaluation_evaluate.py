@@ -147,11 +147,15 @@ def test_the_command_line_evaluates_files_and_models(checkpoint, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     jsonl.write(tmp_path / "gold.jsonl", list(GOLD.documents))
     write(tmp_path / "mine.jsonl", GOLD.documents)
+    options = ["--device", "cpu", "--decoder", "viterbi", "--stride", "7"]
     with pytest.raises(SystemExit) as done:
-        main(["evaluate", str(checkpoint), "mine.jsonl", "--data", "gold.jsonl", "--device", "cpu"])
+        main(["evaluate", str(checkpoint), "mine.jsonl", "--data", "gold.jsonl", *options])
     assert done.value.code == 0
     printed = capsys.readouterr().out
     assert "100.00" in printed
+    assert [line for line in printed.splitlines() if "without effect" in line] == [
+        "mine: without effect: stride, decoder"
+    ]
     assert len(list((tmp_path / "results").glob("*/*/gold-test-*.json"))) == 2
     with pytest.raises(SystemExit) as done:
         main(["evaluate", "no/such/model", "--data", "gold.jsonl"])
