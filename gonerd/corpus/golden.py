@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import re
 import tempfile
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def capture(source: Source, url: str, folder: Path, *, config: CrawlConfig) -> t
         reason = f"{lost[0].reason}: {lost[0].detail}" if lost else "it is not HTML"
         raise GonerdError(f"the page could not be had ({reason})", where=url)
     golden = make(source, page)
-    path = folder / source.name / f"{_file_name(url)}.json"
+    path = _place(folder / source.name, url, golden)
     path.parent.mkdir(parents=True, exist_ok=True)
     store.write_atomic(body_path(path), gzip.compress(page.body, mtime=0))
     store.write_json(path, golden)
@@ -89,6 +90,15 @@ def body_path(path: Path) -> Path:
 def golden_pages(folder: Path) -> Iterator[Path]:
     """Yield the golden pages of a folder, sorted."""
     yield from sorted(folder.glob("*/*.json"))
+
+
+def _place(folder: Path, url: str, golden: Golden) -> Path:
+    """Return where a golden page goes; where another page has its name, a name of its own."""
+    name = _file_name(url)
+    path = folder / f"{name}.json"
+    if path.is_file() and read(path)[0].url != golden.url:
+        return folder / f"{name}-{hashlib.sha256(golden.url.encode()).hexdigest()[:8]}.json"
+    return path
 
 
 def _file_name(url: str) -> str:

@@ -125,6 +125,17 @@ def test_capture_writes_what_the_golden_test_reads(tmp_path, capsys):
     assert body == golden.body_path(GOLDEN / path.relative_to(tmp_path)).read_bytes()  # the same bytes on every run
 
 
+def test_pages_whose_addresses_end_alike_do_not_replace_each_other(tmp_path):
+    urls = [f"http://alderyledger.example/{year}{'/a-very-long-name' * 5}" for year in (2025, 2026)]
+    page = Resource(b"<html><body><p>Too short.</p></body></html>", "text/html")
+    with serve(dict.fromkeys(urls, page).get) as proxy:
+        arguments = ("--folder", tmp_path, "--proxy", proxy, "--delay-s", 0, "--retries", 0)
+        for url in (*urls, urls[-1]):
+            assert gonerd("capture", SAMPLE / "source.toml", url, *arguments) == 0
+    kept = [golden.read(path)[0].url for path in golden.golden_pages(tmp_path)]
+    assert sorted(kept) == urls
+
+
 def test_a_golden_page_that_changed_would_be_noticed(tmp_path):
     (first, *_) = golden.golden_pages(GOLDEN)
     shutil.copytree(first.parent, tmp_path / "sample")
