@@ -27,7 +27,11 @@ def pieces(values: Tensor, cuts: Sequence[Runs | Tensor]) -> Iterable[Tensor]:
 
 
 def _piece(values: Tensor, cut: Runs | Tensor) -> Tensor:
-    return cut.of(values) if isinstance(cut, Runs) else values[cut].transpose(1, 2)
+    return (
+        cut.of(values)
+        if isinstance(cut, Runs)
+        else values.index_select(0, cut.flatten()).unflatten(0, cut.shape).transpose(1, 2)
+    )
 
 
 class _Pieces(torch.autograd.Function):
