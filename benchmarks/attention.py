@@ -45,7 +45,8 @@ from gonerd.evaluation.machine import other_work
 from gonerd.models.packing import Layout, pack, unpack
 
 RESULTS = Path(__file__).with_name("results") / "attention.json"
-NEAR = {"fp32": 1e-4, "bf16": 0.15}  # logits; 12 layers deep, 768 wide
+# Logits, 12 layers deep, 768 wide; in LSG rounding decides which of two keys with nearly the same norm is chosen
+NEAR = {"fp32": 1e-4, "bf16": 0.15, "lsg": 1e-3}
 DENSE_UP_TO = 4096  # lengths that full attention is measured at
 LONG = 2.5  # seconds from which the first turn counts, and one more is enough
 ENOUGH = 5.0  # seconds of turns in a cell of short ones
@@ -54,9 +55,7 @@ PEAK_LAYERS = 2  # a forward pass without gradients keeps nothing of a layer tha
 PADDED = ("roberta", "longformer", "bigbird")  # transformers' Nystromformer raises on padded batches
 KEY = ("what", "hardware", "architecture", "size", "layers", "precision", "length", "compiled", "clock")
 # Of one CPU core, for `--left`: seconds for a token and a layer, base size, fp32; ours, theirs
-ABOUT = {
-    "roberta": (2.2e-4, 2.4e-4), "longformer": (1.5e-4, 3.5e-4), "bigbird": (1.5e-4, 5e-4), "lsg": (1.7e-4, 3.5e-4),
-}  # fmt: skip
+ABOUT = {"roberta": (2.2e-4, 2.4e-4), "longformer": (1.5e-4, 3.5e-4), "bigbird": (1.5e-4, 5e-4), "lsg": (2e-4, 4e-4)}
 BIGBIRD_MIB = 4.5e-5  # that its reference takes for a token of a document, times the document's length
 
 
@@ -159,7 +158,8 @@ def measure(pair: Pair, shape: Shape, length: int, args: argparse.Namespace) -> 
         while len(ours) < _turns(first + their_first, args.turns):
             ours.append(pair.ours.run(ids))
             theirs.append(pair.theirs.run(ids))
-    return {**_both(ours, theirs, ids), "largest_difference": difference, "equal": difference < NEAR[shape.precision]}
+    near = max(NEAR[shape.precision], NEAR.get(shape.architecture, 0))
+    return {**_both(ours, theirs, ids), "largest_difference": difference, "equal": difference < near}
 
 
 def _turns(seconds: float, most: int) -> int:
