@@ -18,7 +18,7 @@ without gradients keeps nothing of a layer that is done). Seconds on a machine t
 sides; ratios are what counts.
 
 LSG chooses keys by their norms. Where two norms are equal but for their last digits, rounding decides, on either side:
-the one difference above 1e-4 (12 layers, 2,048 tokens) is the reference's. In fp64 the two differ by 3e-15 there, and
+differences above 1e-4 come from that. With 12 layers and 2,048 tokens the two differ by 3e-15 in fp64, and
 from that gonerd's fp32 by 2e-6, the reference's by 3e-4.
 """
 
