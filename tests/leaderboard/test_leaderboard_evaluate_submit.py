@@ -57,7 +57,7 @@ def test_what_is_missing_is_said_before_anything_is_computed(asked, tmp_path: Pa
     ):
         code, _, error = run(capsys, *asked, *flags)
         assert (code, said in error, error.count("\n")) == (2, True, 1), error
-    code, _, error = run(capsys, "evaluate", asked[1], *asked[1:], *NAMED)
+    code, _, error = run(capsys, "evaluate", "another", *asked[1:], *NAMED)
     assert (code, "one model is submitted at a time" in error) == (2, True)
     code, _, error = run(capsys, *asked[:-2], "--license", "MIT")
     assert (code, "Add --submit FOLDER" in error) == (2, True)
