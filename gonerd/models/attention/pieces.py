@@ -30,7 +30,7 @@ def _piece(values: Tensor, cut: Runs | Tensor) -> Tensor:
     return (
         cut.of(values)
         if isinstance(cut, Runs)
-        else values.index_select(0, cut.flatten()).unflatten(0, cut.shape).transpose(1, 2)
+        else values.index_select(0, cut.flatten()).view(*cut.shape, *values.shape[1:]).transpose(1, 2)
     )
 
 
