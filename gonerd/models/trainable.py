@@ -14,7 +14,7 @@ from gonerd.errors import GonerdError
 from gonerd.labels import LabelScheme
 from gonerd.models.checkpoints import load_config, load_tokenizer, set_labels
 from gonerd.models.encoder import Encoder
-from gonerd.models.load import head_among, head_of, load_encoder
+from gonerd.models.load import head_among, head_of, load_encoder, located
 from gonerd.models.packing import Layout
 from gonerd.models.repository import find_checkpoint
 from gonerd.models.save import save_encoder
@@ -85,7 +85,8 @@ def load_trainable(
     """
     files = find_checkpoint(name_or_path)
     config = load_config(files)
-    head = head_of(config) or head_among(read_weights(files.folder), family_of(config.to_dict()))
+    with located(files.name):
+        head = head_of(config) or head_among(read_weights(files.folder), family_of(config.to_dict()))
     has_head = head == CLASSIFIES and set(labels_of(config)) == set(scheme.tags)
     if not has_head and not new_head:
         raise GonerdError(

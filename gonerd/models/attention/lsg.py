@@ -116,16 +116,16 @@ class Cut:
         hidden = (places >= self.length) | ((places == 0) & self.settings.mask_first_token)
         return (self.first + places).masked_fill(hidden, -1).view(-1, self.settings.chunk)
 
-    def tiles(self, layout: RowsLayout) -> Iterator[Tile]:
-        """Yield its blocks with their keys, listed as slots: the whole blocks, and then the short one."""
+    def tiles(self, used: Tensor, device: torch.device | None) -> Iterator[Tile]:
+        """Yield its blocks with those of their keys that are used: the whole blocks, and then the short one."""
         block = self.settings.block
         whole = self.length // block
         keys = self._keys()
-        keys = keys.masked_fill(~layout.keys[2].cpu()[keys], -1)
-        yield from listed_tiles(Runs(self.first, block, whole, block), keys[:whole], "open", layout.device)
+        keys = keys.masked_fill(~used[keys], -1)
+        yield from listed_tiles(Runs(self.first, block, whole, block), keys[:whole], "open", device)
         if whole < self.blocks:
             last = Runs(self.first + whole * block, self.length - whole * block)
-            yield from listed_tiles(last, keys[whole:], "open", layout.device)
+            yield from listed_tiles(last, keys[whole:], "open", device)
 
     def _keys(self) -> Tensor:
         """Return the slots that each block's queries look at, (blocks, keys); -1: none."""
@@ -168,12 +168,13 @@ class Blocks:
     def tiles(self, layout: Layout) -> Iterator[Tile]:
         """Yield short documents whole, and of the others the global rows and the blocks."""
         cut = {document.number: document for document in cast(RowsLayout, layout).cut}
+        used = cast(RowsLayout, layout).keys[2].cpu()
         for number, (start, length) in enumerate(zip(layout.starts, layout.lengths, strict=True)):
             whole = Runs(start, length)
             queries = Runs(start, self.settings.global_tokens) if number in cut else whole
             yield Tile(queries, whole, "alike" if self.settings.mask_first_token else "open")
             if number in cut:
-                yield from cut[number].tiles(cast(RowsLayout, layout))
+                yield from cut[number].tiles(used, layout.device)
 
 
 class LSG(nn.Module):
