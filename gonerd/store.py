@@ -66,7 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
         GonerdError: there is no such folder, or the stage that writes it has not finished.
     """
     if not folder.is_dir():
-        raise GonerdError("no such folder", where=folder)
+        raise GonerdError("this is a file, not a folder" if folder.exists() else "no such folder", where=folder)
     if not (folder / MANIFEST).is_file():
         raise GonerdError(
             "not a finished stage folder: it has no manifest.json",
