@@ -151,7 +151,7 @@ def refuse_foreign(out: Path, stage: str) -> None:
     manifest = _own_manifest(out)
     if manifest is None or manifest.stage != stage:
         raise GonerdError(
-            f"the output is in the way of something that `{stage}` did not write",
+            f"something that `{stage}` did not write is in the way",
             where=out,
             remedy="Choose another folder, or move it away",
         )

@@ -226,7 +226,7 @@ def make_other_stage(out):
 def test_what_gonerd_did_not_write_is_never_replaced(make, inputs, out):
     make(out)
     before = out.read_text() if out.is_file() else tree(out)
-    with pytest.raises(GonerdError, match="in the way of something that `numbers` did not write"):
+    with pytest.raises(GonerdError, match="something that `numbers` did not write is in the way"):
         run_stage(stage(), inputs, out)
     assert (out.read_text() if out.is_file() else tree(out)) == before
     assert only(out)
