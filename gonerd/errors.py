@@ -111,5 +111,5 @@ def hub_errors(repository: str, doing: str) -> Iterator[None]:
         raise GonerdError(
             f"{doing} failed ({reason})",
             where=repository,
-            remedy="Check the name, the network and `hf auth login`; nothing half is there: run the same command again",
+            remedy="Check the name, the network and `hf auth login`; nothing is half done: run the same command again",
         ) from error

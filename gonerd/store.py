@@ -66,7 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
         GonerdError: there is no such folder, or the stage that writes it has not finished.
     """
     if not folder.is_dir():
-        raise GonerdError("no such folder", where=folder)
+        raise GonerdError("this is a file, not a folder" if folder.exists() else "no such folder", where=folder)
     if not (folder / MANIFEST).is_file():
         raise GonerdError(
             "not a finished stage folder: it has no manifest.json",
@@ -151,7 +151,7 @@ def refuse_foreign(out: Path, stage: str) -> None:
     manifest = _own_manifest(out)
     if manifest is None or manifest.stage != stage:
         raise GonerdError(
-            f"the output is in the way of something that `{stage}` did not write",
+            f"something that `{stage}` did not write is in the way",
             where=out,
             remedy="Choose another folder, or move it away",
         )

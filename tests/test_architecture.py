@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gonerd.cli.main import main
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGE = CHECKOUT / "gonerd"
 
@@ -209,6 +211,16 @@ def help_of(*arguments):
 )
 def test_little_is_loaded_until_it_is_needed(code):
     assert loaded_by(code) == []
+
+
+@pytest.mark.parametrize("group", ["corpus", "annotate", "dataset", "model", "leaderboard"])
+def test_every_command_of_a_group_has_its_line_in_the_groups_help(group, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    with pytest.raises(SystemExit):
+        main([group, "--help"])
+    panel = [line.strip("│ ").split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line[:1] == "│"]
+    assert panel
+    assert not [row[0] for row in panel if len(row) < 2]
 
 
 def test_the_probe_would_notice():

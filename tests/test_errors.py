@@ -134,7 +134,8 @@ def crawl(path: Path, *, limit: int = 3):
 def test_a_wrong_use_of_a_command_is_one_line(gonerd, arguments, message):
     line = line_of(gonerd(crawl, *arguments))
     assert message in line
-    assert line.endswith("Add --help for what it takes")
+    assert line.endswith(("? Add --help for what it takes", ". Add --help for what it takes"))
+    assert "?." not in line
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,10 @@ def _judge(policy: str, annotators: Sequence[str]) -> Judge:
         return lambda _: None
     if policy == "majority":
         if len(annotators) < 3:
-            raise GonerdError(f"a majority needs three annotators or more, but there are {len(annotators)}")
+            raise GonerdError(
+                f"a majority needs three annotators or more, but there are {len(annotators)}",
+                remedy="Take senior:NAME or decisions as the policy",
+            )
         return _majority
     if kind == "senior":
         if name not in annotators:

@@ -44,7 +44,7 @@ def agreement(
     Parameters
     ----------
     passes
-        Stage folders of imported passes, two or more.
+        Stage folders of imported passes: of two annotators or more in all.
     documents
         Stage folder of the documents.
     out
@@ -82,7 +82,7 @@ def adjudicate(
     Parameters
     ----------
     passes
-        Stage folders of imported passes, two or more.
+        Stage folders of imported passes: of two annotators or more in all.
     documents
         Stage folder of the documents.
     out

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from gonerd.cli.console import progress_bar, say, table
 from gonerd.cli.corpus_sources import capture, check
 from gonerd.cli.crawl_display import CrawlDisplay
+from gonerd.cli.regenerate import regenerate
 from gonerd.corpus.cluster import ClusterConfig
 from gonerd.corpus.config import CrawlConfig
 from gonerd.corpus.extract import ExtractConfig
@@ -18,8 +19,6 @@ from gonerd.records import Manifest
 from gonerd.similarity import SimilarityConfig
 
 app = App(name="corpus", help="Turn raw web sources into documents: crawl, extract, deduplicate.")
-
-app.command("gonerd.cli.regenerate:regenerate", name="regenerate")
 
 Crawl = Annotated[CrawlConfig, Parameter(name="*")]
 Extract = Annotated[ExtractConfig, Parameter(name="*")]
@@ -40,13 +39,14 @@ def sources() -> None:
 
     found = [load_source(name) for name in source_names()]
     rows = [[one.name, one.license, one.language, one.discovery.kind, one.verified] for one in found]
-    table(["name", "license", "language", "discovery", "verified"], rows)
+    table(["name", "licence", "language", "discovery", "verified"], rows)
     for one in found:  # a table would break the addresses, which are there to be followed
-        say(f"{one.name}: the license is stated at {one.license_url}")
+        say(f"{one.name}: the licence is stated at {one.license_url}")
 
 
 app.command(check)
 app.command(capture)
+app.command(regenerate)
 
 
 @app.command

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from gonerd.cli.console import progress_bar, say, table
+from gonerd.cli.publish import publish
 from gonerd.dataset.config import BuildConfig
 from gonerd.dataset.export import Form
 from gonerd.errors import GonerdError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # The dataset has a version of its own, which is an option of `build`.
 app = App(name="dataset", help="Build the dataset from documents and gold, and look at it.", version_flags=[])
-app.command("gonerd.cli.publish:publish", name="publish")
+app.command(publish)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

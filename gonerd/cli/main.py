@@ -17,7 +17,7 @@ COMMANDS = {
     "corpus": ("corpus:app", "Turn raw web sources into documents: crawl, extract, deduplicate."),
     "annotate": ("annotate:app", "Annotate documents: suggestions, passes of annotators, agreement, gold."),
     "dataset": ("dataset:app", "Build the dataset from documents and gold, and look at it."),
-    "model": ("model:app", "Look at, fine-tune and distil token-classification models."),
+    "model": ("model:app", "Look at, fine-tune and distill token-classification models."),
     "evaluate": ("evaluate:evaluate", "Evaluate models on whole documents."),
     "cost": ("cost:cost", "Measure what models cost: time, memory, operations, price."),
     "score": ("score:score", "Score a file of predictions against gold."),
@@ -94,7 +94,8 @@ def _explain_usage(error: CycloptsError) -> str:
         known = [name for name in error.app or COMMANDS if not name.startswith("-")]
         name = error.unused_tokens[0]
         return str(unknown_name("option" if name.startswith("-") else "command", name, known))
-    return f"{str(error).rstrip('.')}. Add --help for what it takes"
+    text = str(error).rstrip(".")
+    return f"{text}{'' if text.endswith('?') else '.'} Add --help for what it takes"
 
 
 def _explain_import(error: ImportError) -> str | None:

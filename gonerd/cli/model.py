@@ -1,4 +1,4 @@
-"""`gonerd model`: look at, convert, adapt, fine-tune and distil models."""
+"""`gonerd model`: look at, convert, adapt, fine-tune and distill models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gonerd.training.config import AdaptConfig, DistillConfig, FinetuneConfig, S
 if TYPE_CHECKING:
     from gonerd.training.seeds import Spread
 
-app = App(name="model", help="Look at, convert, adapt, fine-tune and distil models.")
+app = App(name="model", help="Look at, convert, adapt, fine-tune and distill models.")
 
 
 @app.command
@@ -170,7 +170,7 @@ def distill(
     out: Path,
     config: Annotated[DistillConfig, Parameter(name="*")] = DistillConfig(),  # noqa: B008 - frozen
 ) -> None:
-    """Distil a model into a student with fewer layers, which starts from copies of its teacher's.
+    """Distill a model into a student with fewer layers, which starts from copies of its teacher's.
 
     The student learns from the teacher's softened answers, its last hidden states, and gold (DistilBERT's recipe).
 

@@ -50,7 +50,10 @@ def results(
     if form == "json":
         say(json.dumps([_with_cost(result, costs) for result in found], indent=2))
     elif form == "table":
-        _show(rows)
+        if rows:
+            _show(rows)
+        else:
+            say(f"no result in {folder}" + ("" if config == ResultsConfig() else " that fits"))
         for left in find_unscored(folder, config):
             say(f"not scored: {left.model.name} on {left.data.name} {left.data.split}: {left.unscored}")
     else:

@@ -168,6 +168,8 @@ def send_result(
 
 def _beside(result: Path) -> Path:
     """Return the predictions file that belongs to a result."""
+    if not result.is_file():
+        raise GonerdError("this is a folder, not a file" if result.is_dir() else "no such file", where=result)
     names = (f"{result.stem}.predictions.jsonl.gz", "predictions.jsonl.gz")
     found = [path for path in map(result.with_name, names) if path.is_file()]
     if not found:

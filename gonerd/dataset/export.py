@@ -51,6 +51,8 @@ def export(examples: Iterable[Example], path: Path, *, form: Form) -> int:
     """
     if path.suffix == ".gz" and form not in _LINES:
         raise GonerdError(f"{form} is not read packed", where=path, remedy="Leave .gz away, and pack the file yourself")
+    if path.is_dir():
+        raise GonerdError("this is a folder. Name a file", where=path)
     partial = path.with_name(f".{path.name}.partial")
     with room_in(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,8 @@ def loads(text: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg}, column {error.colno})") from error
+        line = f"line {error.lineno}, " if "\n" in text.strip() else ""
+        raise ValueError(f"not JSON: {error.msg.removesuffix(' at')} at {line}column {error.colno}") from error
     except RecursionError as error:
         raise ValueError("not a record: nested too deep") from error
     if "\\ud" in text or "\\uD" in text:
@@ -181,7 +182,7 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not line.strip():
             continue
         try:
-            value = loads(line)
+            value = loads(line.rstrip("\r\n"))
         except ValueError as error:
             raise GonerdError(str(error), where=f"{path}, line {number}") from error
         if not isinstance(value, dict):

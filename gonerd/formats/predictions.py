@@ -119,6 +119,8 @@ def shorten(text: str, *, limit: int = 300) -> str:
 
 def _lines(path: Path, limits: Limits) -> Iterator[tuple[int, bytes]]:
     """Yield the numbered lines that are not blank, never holding more than one of them."""
+    if path.is_dir():
+        raise GonerdError("this is a folder, not a file", where=path)
     if not path.is_file():
         raise GonerdError("no such file", where=path)
     if path.stat().st_size > limits.file_bytes:

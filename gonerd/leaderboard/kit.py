@@ -30,10 +30,10 @@ def write_kit(documents: Iterable[GoldDocument], out: Path) -> int:
     """
     if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - set(KIT)):
         raise GonerdError("holds something that is no kit", where=out, remedy="Choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
     rows = list(documents)
     if not rows:
         raise GonerdError("no documents", remedy="Does the dataset have that split?")
+    out.mkdir(parents=True, exist_ok=True)
     jsonl.write(out / DOCUMENTS, _documents(rows))
     jsonl.write(out / TEMPLATE, ({"id": row.id, "ner_tags": ["O"] * len(row.tokens)} for row in rows))
     write_json(out / SCHEMA, json_schema())

@@ -133,8 +133,8 @@ def kept_validation(log: Path) -> dict[str, float]:
 def _weights(weights: Mapping[str, float] | None) -> str:
     """Return how much each tag counted in the loss."""
     if weights is None:
-        return "all tags the same"
-    return ", ".join(f"`{_plain(tag)}` {weight:.2f}" for tag, weight in weights.items())
+        return "all tags counted the same"
+    return "the tags counted " + ", ".join(f"`{_plain(tag)}` {weight:.2f}" for tag, weight in weights.items())
 
 
 def _write(work: Path, template: str, values: Mapping[str, Any], *, task: str) -> None:

@@ -37,7 +37,7 @@ def distill(
     config: DistillConfig,
     watch: Watch = unwatched,
 ) -> Manifest:
-    """Distil a teacher into a student with fewer layers and write its best state to the folder `out`.
+    """Distill a teacher into a student with fewer layers and write its best state to the folder `out`.
 
     Resuming, windows and validation are as in `finetune`.
 

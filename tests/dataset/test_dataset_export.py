@@ -143,6 +143,11 @@ def test_the_bytes_depend_on_no_process(tmp_path):
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
+def test_a_folder_is_no_file_to_write(tmp_path):
+    with pytest.raises(GonerdError, match=f"{tmp_path}: this is a folder. Name a file"):
+        export([], tmp_path, form="jsonl")
+
+
 def test_what_is_no_doc_bin_is_one_line(tmp_path):
     (tmp_path / "x.spacy").write_bytes(b"not one")
     with pytest.raises(GonerdError, match="not a DocBin"):

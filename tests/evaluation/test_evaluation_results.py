@@ -114,6 +114,7 @@ def test_the_command_line_lists_and_compares(out, monkeypatch, capsys):
         (["results", "--form", "markdown"], 0, "| org/perfect |"),
         (["results", "--form", "latex"], 0, r"\begin{tabular}"),
         (["results", "--form", "csv", "--model", "nobody"], 1, "model,data"),
+        (["results", "--model", "nobody"], 1, "no result in results that fits"),
         (["compare", *places], 0, "p = "),
         (["compare", *places, "--json"], 0, '"significant"'),
     ):

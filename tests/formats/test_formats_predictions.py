@@ -201,6 +201,8 @@ def test_damaged_files_are_one_error(tmp_path: Path) -> None:
         list(read_predictions(tmp_path / "p.jsonl"))
     with pytest.raises(GonerdError, match="no such file"):
         list(read_predictions(tmp_path / "nothing.jsonl"))
+    with pytest.raises(GonerdError, match="this is a folder, not a file"):
+        list(read_predictions(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,15 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(suffix, tmp_pa
         next(reader)
 
 
+def test_a_line_that_was_cut_is_named_with_the_place_where_it_breaks(tmp_path):
+    (tmp_path / "cut.jsonl").write_text('{"id": "a"}\n{"id": \n{"id": "c\n')
+    with pytest.raises(GonerdError, match=r"cut\.jsonl, line 2: not JSON: Expecting value at column 8$"):
+        list(jsonl.read_objects(tmp_path / "cut.jsonl"))
+    (tmp_path / "cut.jsonl").write_text('{"id": "c\n')
+    with pytest.raises(GonerdError, match=r"line 1: not JSON: Unterminated string starting at column 8$"):
+        list(jsonl.read_objects(tmp_path / "cut.jsonl"))
+
+
 def test_a_folder_and_nothing_at_all(tmp_path):
     with pytest.raises(GonerdError, match="this is a folder, not a file"):
         list(jsonl.read_objects(tmp_path))

@@ -226,7 +226,7 @@ def make_other_stage(out):
 def test_what_gonerd_did_not_write_is_never_replaced(make, inputs, out):
     make(out)
     before = out.read_text() if out.is_file() else tree(out)
-    with pytest.raises(GonerdError, match="in the way of something that `numbers` did not write"):
+    with pytest.raises(GonerdError, match="something that `numbers` did not write is in the way"):
         run_stage(stage(), inputs, out)
     assert (out.read_text() if out.is_file() else tree(out)) == before
     assert only(out)
@@ -447,6 +447,9 @@ def test_json_files_that_cannot_be_read_are_one_clear_error(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(GonerdError, match=rf"{name}: not a JSON file"):
             read_json(tmp_path / name)
+    (tmp_path / "f").write_text('{\n  "x": 1\n  "y": 2\n}\n')
+    with pytest.raises(GonerdError, match=r"not a JSON file .not JSON: Expecting ',' delimiter at line 3, column 3\)"):
+        read_json(tmp_path / "f")
     with pytest.raises(GonerdError, match="none: no such file"):
         read_json(tmp_path / "none")
     with pytest.raises(GonerdError, match="this is a folder, not a file"):
@@ -458,6 +461,9 @@ def test_json_files_that_cannot_be_read_are_one_clear_error(tmp_path):
 def test_folders_that_are_no_finished_stage_say_so(tmp_path):
     with pytest.raises(GonerdError, match="none: no such folder"):
         read_manifest(tmp_path / "none")
+    (tmp_path / "file.jsonl").touch()
+    with pytest.raises(GonerdError, match="this is a file, not a folder"):
+        read_manifest(tmp_path / "file.jsonl")
     with pytest.raises(GonerdError, match="not a finished stage folder"):
         read_manifest(tmp_path)
     (tmp_path / "manifest.json").write_text('{"stage": "x"}')

@@ -200,6 +200,17 @@ def test_data_that_is_not_on_the_hub_gets_no_eval_results(result: Path, tmp_path
     assert [path.name for path in result.with_suffix(".model-page").iterdir()] == ["model-index.yaml"]
 
 
+def test_a_result_that_is_not_there_is_said_to_be_so(tmp_path: Path, capsys) -> None:
+    code, _, error = run(capsys, "submit", tmp_path / "none.json", *NAMED, "--out", tmp_path / "new")
+    assert (code, error) == (2, f"gonerd: {tmp_path / 'none.json'}: no such file\n")
+
+
+def test_a_kit_of_nothing_leaves_no_folder(tmp_path: Path, capsys) -> None:
+    code, _, error = run(capsys, "template", "sample", "--split", "tset", "--out", tmp_path / "kit")
+    assert (code, "Did you mean 'test'" in error) == (2, True)
+    assert not (tmp_path / "kit").exists()
+
+
 def test_a_system_without_gonerd_gets_to_a_verified_row(tmp_path: Path, capsys) -> None:
     kit = tmp_path / "kit"
     code, text, _ = run(capsys, "template", "sample", "--split", "test", "--out", kit)

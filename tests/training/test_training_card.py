@@ -33,7 +33,7 @@ def test_every_figure_of_the_card_is_that_of_the_run(tuned):
     assert card.text.count("(kept)") == 1
     assert "2 of 2 steps" in card.text
     assert f"{log[0]['batches']} batches of whole documents an epoch" in card.text
-    assert "In the loss counted all tags the same." in card.text
+    assert "In the loss all tags counted the same." in card.text
     model = AutoModelForTokenClassification.from_pretrained(tuned)
     assert f"| parameters | {sum(p.numel() for p in model.parameters()):,} |" in card.text
     assert f"| layers | {model.config.num_hidden_layers} |" in card.text
