@@ -99,11 +99,11 @@ def evaluate(
 
 def _with_seeds(model: str, run: RunConfig) -> list[tuple[str, RunConfig]]:
     """Return a model and what results say of it; or its seeds, where it is a folder of several, as one group."""
-    from gonerd.training.seeds import seed_folders
+    from gonerd.training.seeds import group_of, seed_folders
 
     folder = Path(model)
     return [
-        (str(one), replace(run, name=run.name or f"{name}-{one.name}", run_group=run.run_group or name))
+        (str(one), replace(run, name=run.name or f"{name}-{one.name}", run_group=run.run_group or group_of(folder)))
         for name in (folder.resolve().name,)
         for one in seed_folders(folder)
     ] or [(model, run)]

@@ -40,7 +40,7 @@ def plot_costs(
     if known:
         _draw_f1(axes[1], costs, f1, data)
     machine = costs[0].machine
-    figure.suptitle(_plain(f"{machine.hardware}, {machine.precision}"), fontsize=9, y=0.99)
+    figure.suptitle(_literal(f"{machine.hardware}, {machine.precision}"), fontsize=9, y=0.99)
     figure.tight_layout()
     paths = [out.with_suffix(ending) for ending in FORMATS]
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -61,11 +61,14 @@ def _figure(*, panels: int) -> tuple[Any, list[Any]]:
     return figure, chosen
 
 
+def _literal(text: str) -> str:
+    """Return text as a picture can show it: never read as a formula, no sign that XML has no word for."""
+    return "".join(sign if sign.isprintable() else " " for sign in text).replace("$", r"\$")
+
+
 def _plain(text: str) -> str:
-    """Return text as a picture can show it: shortened, never read as a formula, no sign that XML has no word for."""
-    shown = "".join(sign if sign.isprintable() else " " for sign in text)
-    shortened = shown if len(shown) <= NAME_CHARACTERS else f"{shown[: NAME_CHARACTERS - 1]}…"
-    return shortened.replace("$", r"\$")
+    """Return a name as a picture can show it, shortened."""
+    return _literal(text if len(text) <= NAME_CHARACTERS else f"{text[: NAME_CHARACTERS - 1]}…")
 
 
 def _legend(axis: Any, handles: Sequence[Any], costs: Sequence[Cost]) -> None:

@@ -107,12 +107,18 @@ def _longformer(config: Any) -> tuple[Keys, ...]:
 
 
 def _big_bird(config: Any) -> tuple[Keys, ...]:
-    """Three blocks of neighbours, the first and last, and the random ones; short documents see all of themselves."""
+    """Three blocks of neighbours, the first and last, and the random ones; these two, and short documents, see all."""
     if config.attention_type == "original_full":
         return (full,) * _layers(config)
     blocks, size = 5 + config.num_random_blocks, config.block_size
     short = (5 + 2 * config.num_random_blocks) * size
-    return (lambda length: float(length if length <= short else blocks * size),) * _layers(config)
+
+    def keys(length: int) -> float:
+        # The second block and the last but one are neighbours of a block that all see anyway: one less.
+        inner = (length - 2 * size) * blocks * size - 2 * size * size
+        return float(length if length <= short else 2 * size + inner / length)
+
+    return (keys,) * _layers(config)
 
 
 def _nystromformer(config: Any) -> tuple[Keys, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import statistics
 from collections.abc import Callable, Sequence
@@ -94,6 +96,14 @@ def _summary(spread: Spread, folder: Path) -> dict[str, Any]:
 def seed_folder(out: Path, seed: int) -> Path:
     """Return where the run with a seed lies."""
     return out / f"seed-{seed}"
+
+
+def group_of(out: Path) -> str:
+    """Return what the runs of a folder are called together: another training in the same place is another group."""
+    manifest = read_json(seed_folders(out)[0] / "manifest.json")
+    settings = {name: value for name, value in manifest["config"].items() if name != "seed"}
+    shared = json.dumps([manifest["version"], settings, manifest["inputs"]], sort_keys=True)
+    return f"{out.resolve().name} {hashlib.sha256(shared.encode()).hexdigest()[:6]}"
 
 
 def seed_folders(out: Path) -> Sequence[Path]:

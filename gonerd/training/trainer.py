@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -63,7 +64,7 @@ def train(model: Any, batches: Any, work: Path, *, objective: Objective, config:
     share = launched_share(config.device)
     last = share.agree(_last_checkpoint(work / CHECKPOINTS) if share.rank == 0 else None)
     trainer = _trainer(model, batches, work, objective=objective, config=config, watch=watch)
-    if config.tensorboard is not None:
+    if config.tensorboard is not None and share.rank == 0:
         _add_tensorboard(trainer, config.tensorboard, last)
     if last is not None and _is_over(last, trainer):
         _load_best(trainer, last)
@@ -173,8 +174,9 @@ def _trainer_class(objective: Objective, config: Schedule) -> Any:
         def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
             """Return the objective's loss."""
             loss = objective.loss(model, inputs)
-            _check_finite(loss, step=self.state.global_step)
-            self.pace.batch(loss.item(), _tokens(inputs))
+            value = loss.item()
+            _check_finite(value, step=self.state.global_step + 1, what="the loss")
+            self.pace.batch(value, _tokens(inputs))
             return loss
 
         def log(self, logs: Any, *more: Any, **options: Any) -> None:
@@ -185,7 +187,11 @@ def _trainer_class(objective: Objective, config: Schedule) -> Any:
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
             """Return the objective's figures, as the Trainer expects them."""
             self.model.eval()
-            metrics = {f"eval_{name}": value for name, value in objective.validate(self.model).items()}
+            figures = objective.validate(self.model)
+            _check_finite(
+                figures[objective.metric], step=self.state.global_step, what=f"validation's {objective.metric}"
+            )
+            metrics = {f"eval_{name}": value for name, value in figures.items()}
             self.model.train()
             self.log(metrics)
             self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -257,10 +263,10 @@ def _quiet(trainer: Any) -> None:
         trainer.remove_callback(printing)
 
 
-def _check_finite(loss: torch.Tensor, *, step: int) -> None:
-    if not bool(loss.isfinite()):
+def _check_finite(value: float, *, step: int, what: str) -> None:
+    if not math.isfinite(value):
         raise GonerdError(
-            f"the loss is {loss.item()} at step {step + 1}",
+            f"{what} is {value} at step {step}",
             remedy="Lower the learning rate, or use fp32; the last checkpoint is kept",
         )
 
@@ -271,11 +277,17 @@ def _arguments(folder: Path, config: Schedule, *, batches: int, metric: str) -> 
     device = choose_device(config.device)
     if config.precision == "fp16" and device == "cpu":
         raise GonerdError("fp16 needs CUDA", remedy="Use --precision bf16 or fp32")
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # the Trainer would take it where fp32 is asked for
+    if launched not in ("no", config.precision):
+        raise GonerdError(
+            f"accelerate was launched for {launched}, and the precision is {config.precision}",
+            remedy=f"Give --precision {launched}, or launch with --mixed_precision no",
+        )
     steps = config.steps(batches, processes=launched_share(config.device).size)
     every = math.ceil(steps / config.evaluations)
     # A resumed run logs the mean loss of the steps since its checkpoint: both logs are the same if it logged there.
     logged = max(number for number in range(1, max(1, steps // 50) + 1) if every % number == 0)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=1,  # an item is a batch of many pieces
@@ -306,3 +318,6 @@ def _arguments(folder: Path, config: Schedule, *, batches: int, metric: str) -> 
         report_to=[],
         disable_tqdm=True,
     )
+    # Of several GPUs that are not launched one computes: transformers would scatter several items, each a whole batch.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments

@@ -47,7 +47,6 @@ class Pace:
     tokens: int = 0
     loss: float | None = None
     resting: float = 0.0  # seconds in validation and saving
-    step_began: float = field(default_factory=time.perf_counter)
 
     def batch(self, loss: float, tokens: int) -> None:
         """Count a batch."""

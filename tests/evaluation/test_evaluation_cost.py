@@ -163,6 +163,12 @@ def test_pictures_in_both_forms(costs, tmp_path):
         plot_costs([], tmp_path / "none.png")
 
 
+def test_a_picture_says_all_of_what_it_was_measured_on(costs, tmp_path):
+    machine = costs[0].machine.model_copy(update={"hardware": "A Processor (R) of Many Words @ 2.70GHz, 16 threads"})
+    picture = plot_costs([costs[0].model_copy(update={"machine": machine})], tmp_path / "cost.svg")[1].read_text()
+    assert f"{machine.hardware}, fp32" in picture
+
+
 @pytest.mark.parametrize(
     "name", ["$x^ <script> " * 9, "_hidden", "a\x00\x1b[2Jb\nc", "$\\frac{1}{0}$", "&<>\ufffe", "e\u202etxt"]
 )

@@ -74,6 +74,20 @@ def test_published_nystromformers_see_everything() -> None:
     assert shape_of(true).keys[0](4_096) == 128
 
 
+def test_the_keys_of_bigbird_are_those_that_its_pattern_shows() -> None:
+    import torch
+    from transformers import BigBirdConfig
+
+    from gonerd.models.attention.bigbird import Blocks
+    from gonerd.models.packing import Layout
+
+    length, place = 16 * 4, torch.arange(16 * 4)
+    layout = Layout.of_lengths([length], torch.device("cpu"))
+    query, key = (side.flatten() for side in torch.meshgrid(place, place, indexing="ij"))
+    shown = Blocks(4, 3, longest_full=11 * 4, draw=(0, 0)).sees(layout, query, key).sum() / length
+    assert shape_of(BigBirdConfig(block_size=4)).keys[0](length) == pytest.approx(float(shown))
+
+
 def test_an_unknown_architecture_is_one_error() -> None:
     from transformers import T5Config
 

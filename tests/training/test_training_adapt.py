@@ -138,3 +138,11 @@ def test_the_command_line_adapts_and_the_card_says_so(start, tmp_path, capsys):
     assert f"| perplexity of masked sub-tokens, held out | {perplexity} |" in card
     assert "| documents | 7, read whole" in card
     assert ("LSG" in card) == (start.name == "lsg")
+
+
+def test_weights_that_the_last_step_broke_stop_with_one_line(tmp_path):
+    """Its loss was a number still: there would be no validation to keep a state by."""
+    start = tiny_checkpoint(tmp_path / "start", "longformer")
+    config = AdaptConfig(max_steps=1, evaluations=1, learning_rate=1e30, warmup_share=0.0, device="cpu")
+    with pytest.raises(GonerdError, match=r"validation's log_likelihood is (nan|-inf) at step 1"):
+        adapt(start, tmp_path / "out", texts=TEXTS, config=config)

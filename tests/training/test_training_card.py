@@ -39,7 +39,7 @@ def test_every_figure_of_the_card_is_that_of_the_run(tuned):
     assert f"| layers | {model.config.num_hidden_layers} |" in card.text
     assert f"`{fingerprint_of(TRAIN)}`" in card.text
     assert f"| validation | {len(VALIDATION)} | `{fingerprint_of(VALIDATION)}` |" in card.text
-    assert "| sub-tokens read at once | 64 |" in card.text
+    assert "| sub-tokens read at once in training | 64 |" in card.text
     assert f"| training documents | {len(TRAIN)} |" in card.text
     assert "| started from |" in card.text
     shown = json.loads(re.search(r"```json\n(.*?)\n```", card.text, flags=re.DOTALL).group(1))

@@ -16,6 +16,7 @@ from gonerd.training.depth import depth_of, freeze, parameter_groups
 from gonerd.training.finetune import finetune, gold_loss
 from gonerd.training.losses import class_weights, hard_loss
 from gonerd.training.rows import TokenBatches, encode_examples
+from gonerd.training.trainer import _arguments
 
 TRAIN, VALIDATION = tiny_examples(16), tiny_examples(4, split="validation")
 ARCHITECTURES = ("modernbert", "longformer")  # the first through transformers, the second through the encoder
@@ -181,6 +182,29 @@ def test_bf16_trains_and_fp16_needs_cuda(start, tmp_path):
     assert all(torch.isfinite(weight).all() for weight in half.values())
     with pytest.raises(GonerdError, match="fp16 needs CUDA"):
         run(start, tmp_path / "fp16", precision="fp16")
+
+
+@pytest.mark.parametrize(("launched", "precision"), [("bf16", "fp32"), ("fp16", "bf16")])
+def test_a_precision_that_accelerate_was_launched_with_is_not_taken_silently(
+    launched, precision, tmp_path, monkeypatch
+):
+    """The Trainer takes it from the environment, and manifest and card would say another."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
+    with pytest.raises(GonerdError, match=f"launched for {launched}, and the precision is {precision}"):
+        _arguments(tmp_path, FinetuneConfig(device="cpu", precision=precision, epochs=1), batches=4, metric="f1")
+
+
+def test_of_several_gpus_one_computes(tmp_path, monkeypatch):
+    """transformers would give each an item of its own, and an item is a batch."""
+    from transformers import TrainingArguments
+
+    def two_gpus(arguments):
+        arguments._n_gpu = 2
+        return torch.device("cpu")
+
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", property(two_gpus))
+    arguments = _arguments(tmp_path, FinetuneConfig(device="cpu", epochs=1), batches=4, metric="f1")
+    assert (arguments.n_gpu, arguments.train_batch_size) == (1, 1)
 
 
 def test_a_loss_that_is_no_number_any_more_stops_with_one_line(start, tmp_path):

@@ -13,7 +13,7 @@ from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
 from gonerd.training.config import FinetuneConfig
 from gonerd.training.finetune import finetune
-from gonerd.training.seeds import seed_folders, train_seeds
+from gonerd.training.seeds import group_of, seed_folders, train_seeds
 
 CONFIG = FinetuneConfig(max_steps=6, evaluations=2, learning_rate=1e-2, batch_tokens=256, device="cpu", seed=3)
 
@@ -123,7 +123,24 @@ def test_the_command_line_trains_seeds_and_evaluates_them_as_one_group(start, tm
     capsys.readouterr()
     assert called("results", results, "--form", "csv") == 0
     (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
-    assert (row["model"], row["runs"]) == ("runs", "2")
+    assert (row["model"], row["runs"]) == (group_of(tmp_path / "runs"), "2")
+
+
+def test_another_training_in_the_same_folder_is_another_group(start, tmp_path):
+    """Its results stay beside those of the first, and their mean would be of two trainings."""
+    examples = {"train": tiny_examples(4), "validation": tiny_examples(4, split="validation")}
+    groups = []
+    for rate, first in ((1e-2, 3), (1e-2, 4), (1e-3, 3)):
+        config = replace(CONFIG, max_steps=1, evaluations=1, learning_rate=rate, seed=first)
+        train_seeds(
+            tmp_path / "out",
+            config,
+            seeds=1,
+            train=lambda folder, config: finetune(start, folder, **examples, config=config),
+        )
+        groups.append(group_of(tmp_path / "out"))
+    assert groups[0] == groups[1] != groups[2]
+    assert all(group.startswith("out ") for group in groups)
 
 
 def called(*arguments):
