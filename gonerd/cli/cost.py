@@ -104,10 +104,11 @@ def show_costs(costs: list[Cost]) -> None:
     if costs[0].throughput:
         _show_throughput(costs)
     table(
-        ["model", "M params", "embeddings", "MiB", "GFLOP", "of rate", "J", "price"],
+        ["model", "M params", "embeddings", "MiB", "GFLOP", "counted", "of rate", "J", "price"],
         [_size(measured, costs) for measured in costs],
-        title="Size of the weights; operations of the longest document, and what share of the matrix rate they reach; "
-        "energy of a document of the data; price of a million",
+        title="Size of the weights; operations of the longest document by the formula, what a counter finds over it (of "
+        "a shorter one), and what share of the matrix rate they reach; energy of a document of the data; price of a "
+        "million",
     )
     for doubt in dict.fromkeys(f"{measured.model.name}: {doubt}" for measured in costs for doubt in measured.doubts):
         say(f"doubtful: {doubt}")
@@ -151,7 +152,15 @@ def _size(measured: Cost, costs: list[Cost]) -> list[str]:
         f"{measured.embedding_parameters / 1e6:.1f}",
         f"{measured.weights_mib:.0f}",
         "-" if flops is None or longest is None else f"{flops * longest.length / 1e9:.1f}",
+        _counted(measured),
         "-" if share is None else f"{100 * share:.0f} %",
         "-" if energy is None else f"{energy:.2f}",
         "-" if price is None else f"{price:,.2f}",
     ]
+
+
+def _counted(measured: Cost) -> str:
+    """Return the operations that a counter found over those of the formula, where both are known of a length."""
+    formula = measured.flops_per_token
+    ratios = [counted / formula[at] for at, counted in measured.counted_flops_per_token.items() if at in formula]
+    return f"{ratios[0]:.2f}" if ratios else "-"

@@ -17,8 +17,8 @@ from gonerd.evaluation.backends import without_prefix
 from gonerd.evaluation.cost_models import CostModel, document_of, load_for_cost
 from gonerd.evaluation.cost_report import Cost, MachinePart
 from gonerd.evaluation.cost_run import Run
-from gonerd.evaluation.hardware import describe_hardware, library_versions
-from gonerd.evaluation.machine import counted_flops, driver, matrix_tflops, other_work
+from gonerd.evaluation.hardware import describe_hardware, driver_version, library_versions
+from gonerd.evaluation.machine import counted_flops, matrix_tflops, other_work
 from gonerd.evaluation.turns import DRIFT
 from gonerd.models.device import Device, choose_device
 from gonerd.models.tagging import Precision
@@ -97,7 +97,7 @@ def measure_costs(
     loaded = {name: load_for_cost(name, device=device, precision=config.precision) for name in names}
     machine = _machine(device, config)
     run = Run(loaded, device, config.precision, config.repeats, config.seconds)
-    lengths = _lengths(loaded.values()) if config.lengths is None else config.lengths
+    lengths = _lengths(loaded.values()) if config.lengths is None else sorted(set(config.lengths))
     steps = len(lengths) * (1 + config.batches) + bool(documents)
     done = 0
     for length in lengths:
@@ -133,7 +133,7 @@ def _machine(device: str, config: CostConfig) -> MachinePart:
         hardware=describe_hardware(device),
         device=device.partition(":")[0],
         precision=config.precision,
-        driver=driver(device),
+        driver=driver_version(device),
         libraries=library_versions("transformers"),
         matrix_tflops=matrix_tflops(device, config.precision),
     )

@@ -7,11 +7,11 @@ import gc
 import json
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 from gonerd.errors import GonerdError
+from gonerd.evaluation.hardware import watch_memory
 from gonerd.models.tagging import Precision
 
 MIB = 2**20
@@ -70,7 +70,9 @@ def _process_peak(run: Any) -> float:
     if before is not None and _reset_peak():
         run()
         return max(0.0, ((_status("VmHWM") or 0) - before) / 1024)
-    return _sampled_peak(run)
+    with watch_memory("cpu", interval=0.005) as peak:
+        run()
+    return peak.mib
 
 
 def _reset_peak() -> bool:
@@ -88,29 +90,6 @@ def _status(name: str) -> int | None:
             if line.startswith(f"{name}:"):
                 return int(line.split()[1])
     return None
-
-
-def _sampled_peak(run: Any) -> float:
-    import psutil
-
-    process, done = psutil.Process(), threading.Event()
-    before: int = process.memory_info().rss
-    peak = before
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.005):
-            peak = max(peak, process.memory_info().rss)
-
-    sampler = threading.Thread(target=watch, daemon=True)
-    sampler.start()
-    try:
-        run()
-    finally:
-        done.set()
-        sampler.join()
-    after: int = process.memory_info().rss
-    return (max(peak, after) - before) / MIB
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gonerd.encoding import Piece, encode_documents
+from gonerd.errors import GonerdError
 from gonerd.evaluation.cost_memory import measure_peak
 from gonerd.evaluation.cost_models import CostModel, document_of
 from gonerd.evaluation.cost_report import LatencyPart, RatioPart, ThroughputPart
 from gonerd.evaluation.machine import joules, wait_for
 from gonerd.evaluation.turns import Ratio, Timings, time_in_turns
-from gonerd.models.batches import is_out_of_memory
+from gonerd.models.batches import free_memory, is_out_of_memory
 
 LARGEST_BATCH = 256
 WORTH = 1.05  # how much faster a batch twice as large must be for it to be taken
@@ -44,16 +45,15 @@ class Run:
 
     def latency(self, length: int, *, matrix_tflops: float, memory: bool) -> None:
         """Measure one document of a length, alone."""
+        what = f"one document of {length}"
         documents = {name: document_of(model, length) for name, model in self.models.items()}
-        timings = self._time({name: partial(model.run, documents[name]) for name, model in self.models.items()})
-        for name, (timing, ratio) in self._compared(timings, f"one document of {length}").items():
+        runs = {name: partial(model.run, documents[name]) for name, model in self.models.items()}
+        for name, (timing, ratio) in self._compared(self._time(self._fitting(runs, what), warm_ups=1), what).items():
             model = self.models[name]
             flops = model.flops(length)
             utilisation = None if flops is None else flops / timing.median / (matrix_tflops * 1e12)
             if utilisation and utilisation > 1:
-                self.notes[name].doubts.append(
-                    f"one document of {length}: faster than the matrix rate, measured too low"
-                )
+                self.notes[name].doubts.append(f"{what}: faster than the matrix rate, measured too low")
             self.notes[name].latency.append(
                 LatencyPart(
                     length=length,
@@ -68,9 +68,10 @@ class Run:
             )
 
     def batches(self, length: int) -> None:
-        """Measure many documents of one length, as many at a time as each model does best."""
-        sizes = {name: self._best_batch(model, length) for name, model in self.models.items()}
-        runs = {name: self._batch(model, length, sizes[name]) for name, model in self.models.items()}
+        """Measure many documents of one length, as many at a time as each model does best; one must have fitted."""
+        fitting = [name for name, notes in self.notes.items() if length in (row.length for row in notes.latency)]
+        sizes = {name: self._best_batch(self.models[name], length) for name in fitting}
+        runs = {name: self._batch(self.models[name], length, size) for name, size in sizes.items()}
         timings = self._time(runs)
         per_document = {
             name: Timings(tuple(s / sizes[name] for s in timing.seconds)) for name, timing in timings.items()
@@ -97,8 +98,8 @@ class Run:
             tokens[name] = sum(document.sub_tokens for document in encoded)
             model.run([piece for document in encoded for piece in document.pieces])
 
-        timings = self._time({name: partial(run, name) for name in self.models}, warm_ups=1)
-        for name, (timing, ratio) in self._compared(timings, what).items():
+        fitting = self._fitting({name: partial(run, name) for name in self.models}, what)
+        for name, (timing, ratio) in self._compared(self._time(fitting, warm_ups=0), what).items():
             self.notes[name].throughput.append(
                 ThroughputPart(
                     what=what,
@@ -111,12 +112,37 @@ class Run:
                 )
             )
 
+    def _fitting(self, runs: Mapping[str, Callable[[], object]], what: str) -> dict[str, Callable[[], object]]:
+        """Return what fits into memory, tried once; nothing where the reference does not: there would be no ratio."""
+        fitting = {}
+        for name, run in runs.items():
+            try:
+                run()
+                wait_for(self.device)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                free_memory()
+                self.notes[name].doubts.append(f"{what}: not measured, the memory does not suffice")
+            else:
+                fitting[name] = run
+        if (reference := next(iter(runs))) not in fitting:
+            named = self.models[reference].part.name
+            for name in fitting:
+                self.notes[name].doubts.append(f"{what}: not measured, for the memory does not suffice for {named}")
+            return {}
+        return fitting
+
     def _time(self, runs: Mapping[str, Callable[[], object]], *, warm_ups: int = 2) -> dict[str, Timings]:
+        if not runs:
+            return {}
         wait = partial(wait_for, self.device)
         return time_in_turns(runs, repeats=self.repeats, seconds=self.seconds, wait=wait, warm_ups=warm_ups)
 
     def _compared(self, timings: Mapping[str, Timings], what: str) -> dict[str, tuple[Timings, RatioPart]]:
         """Return each model's timings with its ratio to the reference, and note what is doubtful about them."""
+        if not timings:
+            return {}
         reference = timings[next(iter(self.models))]
         found = {}
         for name, timing in timings.items():
@@ -125,9 +151,13 @@ class Run:
             found[name] = timing, RatioPart(median=ratio.median, lowest=ratio.lowest, highest=ratio.highest)
         return found
 
-    def _peak(self, name: str, length: int) -> float:
-        weights, peak = measure_peak(name, length, device=self.device, precision=self.precision)
-        self.notes[name].weights_mib = weights
+    def _peak(self, name: str, length: int) -> float | None:
+        notes = self.notes[name]
+        try:
+            notes.weights_mib, peak = measure_peak(name, length, device=self.device, precision=self.precision)
+        except GonerdError as error:  # as when the system ends a process that takes too much: the rest is worth having
+            notes.doubts.append(error.what)
+            return None
         return peak
 
     def _joules(self, run: Callable[[], None], documents: int) -> float | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
+METERS = Path("/sys/class/powercap")  # of the processors, one for each socket
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices whose product is timed
 RUNS = 5
 BUSY_SHARE = 0.25  # of one processor, taken by other programs, from which it is worth a word
@@ -55,12 +55,15 @@ def counted_flops(run: Any) -> int:
 def joules(device: str) -> float | None:
     """Return the energy that a device says it has used since some moment, or None where it says nothing.
 
-    On CUDA it is the board's; on the CPU the package's, where the system lets it be read.
+    On CUDA it is the board's; on the CPU that of all sockets, where the system lets it be read.
     """
     if device.startswith("cuda"):
         return _cuda_joules(device)
     with contextlib.suppress(OSError, ValueError):
-        return int(RAPL.read_text()) / 1e6
+        sockets = [
+            zone for zone in METERS.glob("intel-rapl:[0-9]") if (zone / "name").read_text().startswith("package")
+        ]
+        return sum(int((zone / "energy_uj").read_text()) for zone in sockets) / 1e6 if sockets else None
     return None
 
 
@@ -83,24 +86,13 @@ def _uuid(properties: torch.cuda._CudaDeviceProperties) -> str:
     return str(getattr(properties, "uuid", ""))
 
 
-def driver(device: str) -> str | None:
-    """Return the version of a GPU's driver, or None."""
-    if not device.startswith("cuda"):
-        return None
-    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 - fixed
-        return done.stdout.split("\n")[0].strip() or None
-    return None
-
-
 def other_work(device: str, *, seconds: float = 1.0, when: str = "before") -> list[str]:
     """Return what else the machine is doing that would make timings doubtful, watched for a while."""
     found = []
     if (share := _others_share(seconds)) > BUSY_SHARE:
         found.append(f"other programs took {share:.1f} processors {when} the measurement")
     if device.startswith("cuda") and (programs := _cuda_programs()):
-        found.append(f"{programs} other programs on the GPU {when} the measurement")
+        found.append(f"other programs on the GPU {when} the measurement: {programs}")
     return found
 
 

@@ -70,7 +70,7 @@ class Batches:
                 self._refuse_single(batch, error)
                 limit = self._size(batch) // 2
                 left.append(batch)
-                _free_memory()
+                free_memory()
                 continue
             progress(len(found), total)
         return found
@@ -100,7 +100,8 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _free_memory() -> None:
+def free_memory() -> None:
+    """Give back what the last attempt has left, to this process and to the GPU."""
     import torch
 
     gc.collect()

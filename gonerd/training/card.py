@@ -158,7 +158,7 @@ def _front(origin: str, task: str) -> str:
     if task == "token-classification":
         more["metrics"] = ["f1"]
     data = ModelCardData(
-        language="en", library_name="transformers", pipeline_tag=task,
+        library_name="transformers", pipeline_tag=task,
         tags=["gonerd", "named-entity-recognition", "long-context"], **more,
     )  # fmt: skip
     return str(data.to_yaml())

@@ -71,7 +71,7 @@ class Schedule:
     evaluations: int = 4
     """How often the model is validated and saved in the course of training; the best state is kept."""
     patience: int | None = None
-    """Stop after this many validations without a better one."""
+    """Stop after this many validations without a better one; at most two fewer than there are."""
     tensorboard: Path | None = None
     """Folder for TensorBoard's logs: losses, validations, learning rate; none are written if not given. Of several
     seeds each has a folder of its own in it."""
@@ -87,6 +87,11 @@ class Schedule:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise GonerdError(f"{name} is {value}", remedy="It must be 1 or more")
+        if self.patience is not None and self.patience > self.evaluations - 2:
+            raise GonerdError(
+                f"patience is {self.patience} and evaluations is {self.evaluations}: it would never stop early",
+                remedy=f"Set evaluations to {self.patience + 2} or more",
+            )
         if self.layer_decay > 1:
             raise GonerdError(f"layer_decay is {self.layer_decay}", remedy="It must be at most 1")
         for name in ("freeze_layers", "weight_decay"):

@@ -51,7 +51,8 @@ def _check_depths(found: Collection[int], layers: int, config: Schedule) -> None
 
 
 def parameter_groups(model: Any, config: Schedule, *, decayed: Collection[str]) -> list[dict[str, Any]]:
-    """Return the weights that are trained in groups of one learning rate and one weight decay, lowest first.
+    """Return the weights that are trained in groups of one learning rate and one weight decay, the head first: the
+    learning rate that the Trainer logs is that of the first.
 
     Args:
         model: the model.
@@ -69,5 +70,5 @@ def parameter_groups(model: Any, config: Schedule, *, decayed: Collection[str]) 
             "lr": (config.learning_rate or 0.0) * config.layer_decay ** (layers + 1 - depth),
             "weight_decay": config.weight_decay if decays else 0.0,
         }
-        for (depth, decays), weights in sorted(groups.items(), key=lambda item: item[0])
+        for (depth, decays), weights in sorted(groups.items(), key=lambda item: item[0], reverse=True)
     ]

@@ -4,6 +4,7 @@ import json
 from xml.etree import ElementTree
 
 import pytest
+import torch
 from pydantic import ValidationError
 from tiny_models import tiny_checkpoint
 
@@ -11,9 +12,10 @@ from gonerd.cli.main import main
 from gonerd.errors import GonerdError
 from gonerd.evaluation.cost import CostConfig, measure_costs
 from gonerd.evaluation.cost_memory import measure_peak
-from gonerd.evaluation.cost_models import document_of, load_for_cost
+from gonerd.evaluation.cost_models import CostModel, document_of, load_for_cost
 from gonerd.evaluation.cost_plot import plot_costs
 from gonerd.evaluation.cost_report import Cost, costs_in, read_cost, write_cost
+from gonerd.evaluation.machine import joules
 from gonerd.formats import jsonl
 from gonerd.formats.gold import GoldDocument
 from gonerd.models.config import ConvertConfig
@@ -137,6 +139,64 @@ def test_memory_is_measured_in_a_process_of_its_own(models):
     assert 0 <= long < 300
     with pytest.raises(GonerdError, match="measuring its memory"):
         measure_peak("no/such", 16, device="cpu", precision="fp32")
+
+
+def run_out_of_memory(monkeypatch, name, *, beyond):
+    """Have a model find no memory for more sub-tokens than so many at once."""
+    compute = CostModel.run
+
+    def run(model, pieces, **options):
+        if model.part.name == name and sum(len(piece.input_ids) for piece in pieces) > beyond:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        compute(model, pieces, **options)
+
+    monkeypatch.setattr(CostModel, "run", run)
+
+
+def test_what_does_not_fit_into_memory_is_said_and_the_rest_is_measured(models, monkeypatch):
+    run_out_of_memory(monkeypatch, "small", beyond=40)
+    config = CostConfig(lengths=(60, 16, 60), memory=False, **QUICK)
+    large, small = measure_costs(models, config=config, documents=[WORDS * 20], data="a long one")
+    assert [row.length for row in large.latency] == [16, 60]
+    assert [row.what for row in large.throughput] == ["16 sub-tokens", "60 sub-tokens", "a long one"]
+    assert [row.length for row in small.latency] == [16]
+    assert [row.what for row in small.throughput] == ["16 sub-tokens"]
+    assert small.throughput[0].documents <= 2
+    assert "one document of 60: not measured, the memory does not suffice" in small.doubts
+    assert "a long one: not measured, the memory does not suffice" in small.doubts
+    assert not any("suffice" in doubt for doubt in large.doubts)
+
+
+def test_there_is_no_ratio_to_a_reference_that_does_not_fit(models, monkeypatch):
+    run_out_of_memory(monkeypatch, "large", beyond=40)
+    config = CostConfig(lengths=(16, 60), memory=False, batches=False, **QUICK)
+    large, small = measure_costs(models, config=config)
+    assert [row.length for row in large.latency] == [row.length for row in small.latency] == [16]
+    assert "one document of 60: not measured, for the memory does not suffice for large" in small.doubts
+
+
+def test_a_measurement_of_memory_that_dies_takes_nothing_else_along(models, monkeypatch):
+    monkeypatch.setattr("gonerd.evaluation.cost_memory.SECONDS", 0.01)
+    config = CostConfig(lengths=(16,), batches=False, **QUICK)
+    (cost,) = measure_costs(models[:1], config=config)
+    assert cost.latency[0].peak_mib is None
+    assert any("measuring its memory at 16 sub-tokens failed" in doubt for doubt in cost.doubts)
+
+
+def test_the_energy_is_that_of_all_sockets(tmp_path, monkeypatch):
+    monkeypatch.setattr("gonerd.evaluation.machine.METERS", tmp_path)
+    assert joules("cpu") is None
+    for zone, name, used in (
+        ("0", "package-0", 2e6),
+        ("1", "package-1", 3e6),
+        ("2", "psys", 9e6),
+        ("0:0", "core", 1e6),
+    ):
+        folder = tmp_path / f"intel-rapl:{zone}"
+        folder.mkdir()
+        (folder / "name").write_text(f"{name}\n")
+        (folder / "energy_uj").write_text(f"{used:.0f}\n")
+    assert joules("cpu") == 5.0
 
 
 def test_doubts_are_said(costs):

@@ -148,6 +148,17 @@ def test_the_best_state_is_kept(start, tmp_path):
     assert log(tmp_path / "again")[-1].get("eval_f1", log(tmp_path / "again")[-2].get("eval_f1")) == max(scores)
 
 
+def test_training_ends_when_validations_get_no_better_and_a_rerun_trains_no_further(start, tmp_path, monkeypatch):
+    config = FinetuneConfig(max_steps=8, evaluations=8, learning_rate=1e-12, patience=2, batch_tokens=256, device="cpu")
+    with monkeypatch.context() as patch:
+        patch.setattr("gonerd.training.fit.save_checkpoint", interrupt)
+        with pytest.raises(StopHereError):
+            run(start, tmp_path / "model", config)
+    run(start, tmp_path / "model", config, watch=lambda _: pytest.fail("trained further"))
+    assert [entry["step"] for entry in log(tmp_path / "model") if "eval_f1" in entry] == [1, 2, 3]
+    assert "| 1 (kept) |" in (tmp_path / "model" / "README.md").read_text()
+
+
 def test_a_loss_that_is_no_number_stops_with_one_line(tmp_path):
     broken = tiny_checkpoint(tmp_path / "broken")
     state = weights(broken)
@@ -185,6 +196,7 @@ def test_training_labels_every_word_exactly_once(start):
         (FinetuneConfig, {"warmup_share": 1.0}),
         (FinetuneConfig, {"max_length": 0}),
         (FinetuneConfig, {"patience": 0}),
+        (FinetuneConfig, {"patience": 3, "evaluations": 4}),
         (FinetuneConfig, {"weight_decay": -0.1}),
         (FinetuneConfig, {"seed": -1}),
         (FinetuneConfig, {"stride": -1}),

@@ -135,6 +135,7 @@ def test_the_groups_hold_every_weight_once_at_the_rate_of_its_depth(start):
     groups = parameter_groups(model, config, decayed=names[:3])
     assert sum(len(group["params"]) for group in groups) == len(names)
     assert {group["lr"] for group in groups} == {1.0, 0.5, 0.25, 0.125}
+    assert groups[0]["lr"] == 1.0  # which the Trainer logs
     assert sum(len(group["params"]) for group in groups if group["weight_decay"] == 0.1) == 3
 
 
