@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Documents given to the tokenizer at a time: enough to keep its threads busy, little enough to hold in memory.
-BATCH = 64
+# Documents and words given to the tokenizer at a time: enough to keep its threads busy, and little enough to hold in
+# memory, of which a sub-token takes hundreds of bytes there.
+BATCH, BATCH_WORDS = 64, 200_000
 # Inputs of windows are multiples of this: torch's attention on a CPU takes up to 1.7 times as long for other lengths.
 ROUND = 16
 
@@ -108,12 +109,13 @@ def encode_documents(tokenizer: Any, documents: Iterable[Sequence[str]], *, reac
     """
     specials, before = special_tokens(tokenizer), space_before_words(tokenizer)
     batch: list[list[str]] = []
-    number = 0
+    number = size = 0
     for words in documents:
         batch.append([f"{before}{word}" if word else word for word in words])
-        if len(batch) == BATCH:
+        size += len(words)
+        if len(batch) == BATCH or size >= BATCH_WORDS:
             yield from _encode_batch(tokenizer, batch, number, specials, reach)
-            number, batch = number + len(batch), []
+            number, batch, size = number + len(batch), [], 0
     yield from _encode_batch(tokenizer, batch, number, specials, reach)
 
 

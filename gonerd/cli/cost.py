@@ -106,9 +106,8 @@ def show_costs(costs: list[Cost]) -> None:
     table(
         ["model", "M params", "embeddings", "MiB", "GFLOP", "counted", "of rate", "J", "price"],
         [_size(measured, costs) for measured in costs],
-        title="Size of the weights; operations of the longest document by the formula, what a counter finds over it (of "
-        "a shorter one), and what share of the matrix rate they reach; energy of a document of the data; price of a "
-        "million",
+        title="Size of the weights; operations of the longest document by formula, a counter's over these, what "
+        "share of the matrix rate they reach; energy of a document of the data; price of a million",
     )
     for doubt in dict.fromkeys(f"{measured.model.name}: {doubt}" for measured in costs for doubt in measured.doubts):
         say(f"doubtful: {doubt}")

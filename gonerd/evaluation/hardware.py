@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib.metadata
 import os
 import platform
@@ -13,6 +12,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from gonerd.models.batches import free_memory
 
 MIB = 2**20
 USED = {  # the libraries that an answer goes through, by backend
@@ -106,7 +107,7 @@ def _watch_cuda(peak: PeakMemory, device: str) -> Iterator[None]:
 def _watch_process(peak: PeakMemory, interval: float) -> Iterator[None]:
     import psutil
 
-    _release_memory()
+    free_memory()  # or what an earlier piece of work has left would hide what comes next
     process, done = psutil.Process(), threading.Event()
     before = process.memory_info().rss
 
@@ -125,12 +126,3 @@ def _watch_process(peak: PeakMemory, interval: float) -> Iterator[None]:
         done.set()
         sampler.join()
         sample()
-
-
-def _release_memory() -> None:
-    """Give free memory back to the system where the C library can, so that it does not hide what comes next."""
-    import ctypes
-
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)

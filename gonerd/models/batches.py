@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -101,12 +103,14 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def free_memory() -> None:
-    """Give back what the last attempt has left, to this process and to the GPU."""
+    """Give back what is no longer used: to the GPU, and to the system where the C library can."""
     import torch
 
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def pad_batch(pieces: Sequence[Piece], *, pad_id: int) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonerd.errors import GonerdError
 from gonerd.formats import jsonl
+from gonerd.models.batches import free_memory
 from gonerd.models.device import choose_device
 from gonerd.models.share import launched_share
 from gonerd.store import read_json, write_json
@@ -183,6 +184,7 @@ def _trainer_class(objective: Objective, config: Schedule) -> Any:
             """Log what is a number: the norm of gradients that overflow in fp16, whose step is left out, is none."""
             numbers = {name: value for name, value in logs.items() if math.isfinite(value)}
             super().log(numbers, *more, **options)
+            free_memory()  # batches of all sizes leave the heap full of holes: a process would take twice its need
 
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
             """Return the objective's figures, as the Trainer expects them."""

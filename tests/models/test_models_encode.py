@@ -5,6 +5,7 @@ from tiny_models import SCHEME, tiny_checkpoint
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from gonerd.encoding import sub_tokens
 from gonerd.models.checkpoints import load_checkpoint
 from gonerd.models.encode import Reach, encode_documents
 
@@ -112,3 +113,22 @@ def test_words_have_the_sub_tokens_that_they_have_in_running_text(step):
     (piece,) = document.pieces
     assert piece.input_ids.tolist() == running[-len(piece.input_ids) :]
     assert len(piece.input_ids) < len(running)
+
+
+def test_long_documents_go_through_the_tokenizer_a_few_at_a_time_and_come_out_the_same(tokenizer, monkeypatch):
+    documents = [["Ann", "boat", "É"] * length for length in (1, 9, 0, 30, 2, 2)]
+    whole = list(encode_documents(tokenizer, documents, reach=Reach(16, 2)))
+    given = []
+
+    def recorded(tokenizer, batch):
+        given.append([len(words) for words in batch])
+        return sub_tokens(tokenizer, batch)
+
+    monkeypatch.setattr("gonerd.encoding.BATCH_WORDS", 40)
+    monkeypatch.setattr("gonerd.encoding.sub_tokens", recorded)
+    few = list(encode_documents(tokenizer, documents, reach=Reach(16, 2)))
+    assert given[-2:] == [[3, 27, 0, 90], [6, 6]]  # before them comes a question about spaces
+    for one, other in zip(whole, few, strict=True):
+        assert (one.words, one.sub_tokens, len(one.pieces)) == (other.words, other.sub_tokens, len(other.pieces))
+        assert all((a.input_ids == b.input_ids).all() for a, b in zip(one.pieces, other.pieces, strict=True))
+        assert [piece.document for piece in one.pieces] == [piece.document for piece in other.pieces]

@@ -32,7 +32,7 @@ def test_every_figure_of_the_card_is_that_of_the_run(tuned):
     assert f"| {best['step']} (kept) | {' | '.join(scores)} |" in card.text
     assert card.text.count("(kept)") == 1
     assert "2 of 2 steps" in card.text
-    assert f"{log[0]['batches']} batches of whole documents an epoch" in card.text
+    assert f"{log[0]['batches']} batches an epoch" in card.text
     assert "In the loss all tags counted the same." in card.text
     model = AutoModelForTokenClassification.from_pretrained(tuned)
     assert f"| parameters | {sum(p.numel() for p in model.parameters()):,} |" in card.text
