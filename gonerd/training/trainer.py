@@ -184,10 +184,10 @@ def _trainer_class(objective: Objective, config: Schedule) -> Any:
             """Log what is a number: the norm of gradients that overflow in fp16, whose step is left out, is none."""
             numbers = {name: value for name, value in logs.items() if math.isfinite(value)}
             super().log(numbers, *more, **options)
-            free_memory()  # batches of all sizes leave the heap full of holes: a process would take twice its need
 
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
             """Return the objective's figures, as the Trainer expects them."""
+            free_memory()  # batches of all sizes leave the heap full of holes: a process would take twice its need
             self.model.eval()
             figures = objective.validate(self.model)
             _check_finite(
