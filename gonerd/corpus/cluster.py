@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,15 +68,14 @@ def run_over_pages(
     listings = out.with_name(f".{out.name}.listings")
     out.parent.mkdir(parents=True, exist_ok=True)
     with locked(listings.with_name(f"{listings.name}.lock"), owner=out):  # the listings of another run are its own
-        try:
+        with ExitStack() as leaving:
+            if not execute:  # a cluster may still be reading them when this fails
+                leaving.callback(shutil.rmtree, listings, ignore_errors=True)
             shards = gather(inputs, listings)
             whole = Stage(stage.name, stage.config, reader(shards, max_bytes=stage.max_bytes), stage.work)
             manifest = run_stage(whole, shards.paths, out, workers=cluster.workers, execute=execute, progress=progress)
-        except BaseException:
-            if not execute:  # a cluster may still be reading them
-                shutil.rmtree(listings, ignore_errors=True)
-            raise
-        shutil.rmtree(listings, ignore_errors=True)
+        if execute:
+            shutil.rmtree(listings, ignore_errors=True)
     return manifest
 
 

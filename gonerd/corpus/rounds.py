@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -202,23 +203,21 @@ class Rounds:
         for host in self._frontier.waiting_hosts():
             self._queue(lanes, host, after=0)
         running: set[Future[Visit]] = set()
-        with ThreadPoolExecutor(self._config.connections) as pool:
-            try:
-                while lanes or running:
-                    self._send(pool, lanes, running)
-                    done = self._await(lanes, running)
-                    running -= done
-                    visits = [future.result() for future in done]
-                    for visit in visits:
-                        if not visit.lost:
-                            self._queue(lanes, host_of(visit.waiting.request), after=visit.waiting.position)
-                    self._send(pool, lanes, running)  # hosts are not kept waiting for the disk
-                    self._keep(visits)
-                    self._show()
-            except BaseException:
-                self._tools.fetcher.stop()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        with ThreadPoolExecutor(self._config.connections) as pool, ExitStack() as failing:
+            failing.callback(pool.shutdown, wait=True, cancel_futures=True)
+            failing.callback(self._tools.fetcher.stop)  # first: what is under way ends soon
+            while lanes or running:
+                self._send(pool, lanes, running)
+                done = self._await(lanes, running)
+                running -= done
+                visits = [future.result() for future in done]
+                for visit in visits:
+                    if not visit.lost:
+                        self._queue(lanes, host_of(visit.waiting.request), after=visit.waiting.position)
+                self._send(pool, lanes, running)  # hosts are not kept waiting for the disk
+                self._keep(visits)
+                self._show()
+            failing.pop_all()
 
     def _send(self, pool: ThreadPoolExecutor, lanes: Lanes, running: set[Future[Visit]]) -> None:
         """Begin the visits to the hosts that may be asked now."""

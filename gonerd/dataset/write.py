@@ -138,14 +138,12 @@ def write_rows(
     with replacing(out, run) as work:
         shutil.rmtree(work)  # what a killed run has left: a dataset is always written from its first row
         work.mkdir()
-        try:
-            with scratch_room():
-                writer = _FolderWriter(work, config)
-                read = writer.take(rows, progress)
-                writer.describe(run, close(), read=read)
-        except BaseException:
-            shutil.rmtree(work, ignore_errors=True)  # of no use to anyone, and the disk may be full of it
-            raise
+        with contextlib.ExitStack() as failing, scratch_room():
+            failing.callback(shutil.rmtree, work, ignore_errors=True)  # of no use then, and the disk may be full of it
+            writer = _FolderWriter(work, config)
+            read = writer.take(rows, progress)
+            writer.describe(run, close(), read=read)
+            failing.pop_all()
     return read_manifest(out)
 
 
