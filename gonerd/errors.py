@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import errno
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 # The package behind an import, and the extra that brings it.
 EXTRAS = {
@@ -51,6 +52,14 @@ class GonerdError(Exception):
         self.what, self.where, self.remedy = what, where, remedy
         place = f"{where}: " if where is not None else ""
         super().__init__(f"{place}{what}" + (f". {remedy}" if remedy else ""))
+
+
+def require_file(path: Path) -> None:
+    """Raise where a path that is to be read leads to nothing, or to a folder."""
+    if not path.exists():
+        raise GonerdError("no such file", where=path)
+    if path.is_dir():
+        raise GonerdError("this is a folder, not a file", where=path)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, where: object = None) -> GonerdError:

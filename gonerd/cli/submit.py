@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
 from gonerd.cli.console import say
-from gonerd.errors import GonerdError
+from gonerd.errors import GonerdError, require_file
 from gonerd.leaderboard.questions import NEEDED, ask
 from gonerd.leaderboard.send import GIT, HUB, check_target, git_steps, open_pull_request
 from gonerd.leaderboard.submission import (
@@ -168,8 +168,7 @@ def send_result(
 
 def _beside(result: Path) -> Path:
     """Return the predictions file that belongs to a result."""
-    if not result.is_file():
-        raise GonerdError("this is a folder, not a file" if result.is_dir() else "no such file", where=result)
+    require_file(result)
     names = (f"{result.stem}.predictions.jsonl.gz", "predictions.jsonl.gz")
     found = [path for path in map(result.with_name, names) if path.is_file()]
     if not found:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gonerd.errors import GonerdError
+from gonerd.errors import GonerdError, require_file
 from gonerd.evaluation.backend import Answers, InputDocument, Setup
 from gonerd.evaluation.result import CoveragePart, ModelPart, Settings
 from gonerd.label_maps import map_types, parse_overrides
@@ -135,8 +135,7 @@ def _module(place: str) -> Any:
             return importlib.import_module(place)
         except ModuleNotFoundError as error:
             raise GonerdError(f"no module {error.name!r}", where=f"python:{place}") from error
-    if not path.is_file():
-        raise GonerdError("no such file", where=path)
+    require_file(path)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise GonerdError("not a Python file", where=path)

@@ -141,13 +141,10 @@ class Run:
 
     def _compared(self, timings: Mapping[str, Timings], what: str) -> dict[str, tuple[Timings, RatioPart]]:
         """Return each model's timings with its ratio to the reference, and note what is doubtful about them."""
-        if not timings:
-            return {}
-        reference = timings[next(iter(self.models))]
-        found = {}
+        reference, found = next(iter(self.models)), {}
         for name, timing in timings.items():
             self.notes[name].doubts += [f"{what}: {doubt}" for doubt in timing.doubts()]
-            ratio = Ratio.of(timing, reference)
+            ratio = Ratio.of(timing, timings[reference])
             found[name] = timing, RatioPart(median=ratio.median, lowest=ratio.lowest, highest=ratio.highest)
         return found
 

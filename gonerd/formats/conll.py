@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from gonerd.errors import GonerdError
+from gonerd.errors import GonerdError, require_file
 
 _START = "-DOCSTART- "
 _SAFE = "".join(chr(code) for code in range(33, 127) if chr(code) != "%")
@@ -88,8 +88,7 @@ def _document(name: str, rows: Iterable[tuple[str, str]], starts: list[int]) -> 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     r"""Yield the numbered lines; only `\n` ends one, as Unicode's other separators are part of words."""
-    if not path.is_file():
-        raise GonerdError("no such file", where=path)
+    require_file(path)
     number = 0
     try:
         with path.open(encoding="utf-8", newline="\n") as stream:

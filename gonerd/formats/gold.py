@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gonerd.errors import GonerdError
+from gonerd.errors import GonerdError, require_file
 from gonerd.formats import jsonl
 from gonerd.formats.parquet import read_rows
 from gonerd.labels import LabelScheme
@@ -139,10 +139,7 @@ def read_gold(path: Path, *, scheme: LabelScheme) -> Iterator[GoldDocument]:
     Raises:
         GonerdError: the file is missing or unreadable, or a row is not as described; the line is named.
     """
-    if not path.exists():
-        raise GonerdError("no such file", where=path)
-    if path.is_dir():
-        raise GonerdError("this is a folder, not a file", where=path)
+    require_file(path)
     if path.suffix.lower() in CONLL_SUFFIXES:
         yield from _conll_documents(path)
         return

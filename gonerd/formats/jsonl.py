@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gonerd.errors import GonerdError
+from gonerd.errors import GonerdError, require_file
 from gonerd.records import Span
 
 Record = TypeVar("Record")
@@ -198,10 +198,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         GonerdError: the file is not there, is damaged or not UTF-8, or a line is over `LINE_LIMIT`; the line is named.
     """
-    if not path.exists():
-        raise GonerdError("no such file", where=path)
-    if path.is_dir():
-        raise GonerdError("this is a folder, not a file", where=path)
+    require_file(path)
     number = 0
     with _open(path) as stream:
         while line := _line(stream, path, number):

@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, cast
 
-from gonerd.errors import GonerdError
+from gonerd.errors import GonerdError, require_file
 from gonerd.formats import jsonl
 from gonerd.formats.gold import Gold, GoldDocument
 from gonerd.labels import LabelScheme, Reading, spans_from_tags, tags_from_spans, token_spans
@@ -119,10 +119,9 @@ def shorten(text: str, *, limit: int = 300) -> str:
 
 def _lines(path: Path, limits: Limits) -> Iterator[tuple[int, bytes]]:
     """Yield the numbered lines that are not blank, never holding more than one of them."""
-    if path.is_dir():
-        raise GonerdError("this is a folder, not a file", where=path)
-    if not path.is_file():
-        raise GonerdError("no such file", where=path)
+    require_file(path)
+    if not path.is_file():  # a pipe has no size to hold against a limit
+        raise GonerdError("not a plain file", where=path)
     if path.stat().st_size > limits.file_bytes:
         raise GonerdError(f"larger than {limits.file_bytes} bytes", where=path)
     left, number = limits.unpacked_bytes, 0

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gonerd.errors import GonerdError
+from gonerd.errors import GonerdError, require_file
 from gonerd.formats import jsonl
 from gonerd.labels import spans_from_tags
 from gonerd.records import Example
@@ -43,8 +43,7 @@ def read_spacy(path: Path, *, split: str) -> Iterator[Example]:
     import spacy
     from spacy.tokens import DocBin
 
-    if not path.is_file():
-        raise GonerdError("no such file", where=path)
+    require_file(path)
     try:
         packed = DocBin(store_user_data=True).from_bytes(path.read_bytes())
         docs = list(packed.get_docs(spacy.blank("en").vocab))

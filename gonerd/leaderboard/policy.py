@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gonerd.errors import GonerdError
+from gonerd.errors import GonerdError, require_file
 
 Waivable = Literal["plausible", "unseen", "original", "rate"]
 """The checks that say "this needs a person", so that a person can answer."""
@@ -76,8 +76,7 @@ class Host:
 
 
 def _read_ids(path: Path) -> frozenset[str]:
-    if not path.is_file():
-        raise GonerdError("no such file", where=path)
+    require_file(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -89,8 +88,7 @@ def _read_ids(path: Path) -> frozenset[str]:
 
 
 def _read_decisions(path: Path) -> tuple[Decision, ...]:
-    if not path.is_file():
-        raise GonerdError("no such file", where=path)
+    require_file(path)
     try:
         return _Decisions.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).decision
     except ValidationError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import statistics
@@ -13,7 +12,8 @@ from typing import Any
 
 from gonerd.errors import GonerdError
 from gonerd.models.share import launched_rank
-from gonerd.store import canonical, read_json, write_json
+from gonerd.records import sha256_of
+from gonerd.store import canonical, read_json, read_manifest, write_json
 from gonerd.training.card import kept_validation
 from gonerd.training.config import FinetuneConfig
 from gonerd.training.trainer import LOG
@@ -100,10 +100,10 @@ def seed_folder(out: Path, seed: int) -> Path:
 
 def group_of(out: Path) -> str:
     """Return what the runs of a folder are called together: another training in the same place is another group."""
-    manifest = read_json(seed_folders(out)[0] / "manifest.json")
-    settings = {name: value for name, value in manifest["config"].items() if name != "seed"}
-    shared = json.dumps([manifest["version"], settings, manifest["inputs"]], sort_keys=True)
-    return f"{out.resolve().name} {hashlib.sha256(shared.encode()).hexdigest()[:6]}"
+    first = read_manifest(seed_folders(out)[0])
+    settings = {name: value for name, value in first.config.items() if name != "seed"}
+    shared = json.dumps([first.version, settings, first.inputs], sort_keys=True)
+    return f"{out.resolve().name} {sha256_of(shared)[:6]}"
 
 
 def seed_folders(out: Path) -> Sequence[Path]:
